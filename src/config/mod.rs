@@ -1,0 +1,8 @@
+//! The environment file: what a user writes and reviews, turned into a validated [`Environment`].
+
+mod environment;
+
+pub use environment::{
+    ColorConfig, Compute, Converge, Dns, DnsKind, Environment, Expect, Health, HttpCheck, Instances, JournalLocation, Listener,
+    ReleasePolicy, RuleMatch, SmokeCheck, CommandCheck, TcpCheck, Switch,
+};

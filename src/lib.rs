@@ -1,0 +1,27 @@
+//! switchback releases new versions of a service behind AWS load balancers with no failed request.
+//!
+//! A pure state machine ([`release`]) decides the next step of a release, a small [`engine`] carries the
+//! step out against AWS and writes what happened into an append-only [`journal`], and every verb of the
+//! command line is "load the journal, look at the load balancer, step until done or blocked".
+//!
+//! | room | what it holds | may use |
+//! |---|---|---|
+//! | [`cli`] | one file per verb; the only code that reads flags | everything |
+//! | [`config`] | environment file to validated [`config::Environment`] | `release` (color names) |
+//! | [`release`] | the core, pure: phases, events, decisions | nothing of the house |
+//! | [`journal`] | append-only event log, lease and fencing | `release` |
+//! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release`, `journal`, `cloud`, `checks`, `config` |
+//! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
+//! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config` |
+//! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
+//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | nothing of the house |
+
+pub mod checks;
+pub mod cli;
+pub mod cloud;
+pub mod config;
+pub mod dev;
+pub mod engine;
+pub mod journal;
+pub mod release;
+pub mod report;

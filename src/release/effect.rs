@@ -1,0 +1,89 @@
+//! The calls that change something in AWS, as values.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Color, Problem};
+
+/// A mutating call (or a few that belong together), recorded before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
+pub enum Effect {
+    /// Put the idle color's target group into the rule at weight 0, so that it is health-checked at all.
+    Reference {
+        /// The color that carries the traffic, and goes on carrying it.
+        live: Color,
+        /// The color that joins at weight 0.
+        idle: Color,
+    },
+    /// Launch instances into one subnet. The client token makes a repeat harmless.
+    Launch {
+        /// The color they belong to.
+        color: Color,
+        /// Subnet id.
+        subnet: String,
+        /// How many.
+        count: u32,
+        /// Derived from the environment, the release and the subnet, so a crashed run repeats the same one.
+        client_token: String,
+    },
+    /// Register instances with the color's target group.
+    Register {
+        /// The color.
+        color: Color,
+        /// Instance ids.
+        instances: Vec<String>,
+    },
+    /// Move all traffic from one color to the other in one write.
+    Flip {
+        /// The color that has all the traffic (the pre-image: its weight goes to 0, and back on undo).
+        from: Color,
+        /// The color that gets all the traffic.
+        to: Color,
+    },
+    /// Deregister instances from the color's target group; they drain.
+    Deregister {
+        /// The color.
+        color: Color,
+        /// Instance ids.
+        instances: Vec<String>,
+    },
+    /// Terminate instances that carry our ownership tags.
+    Terminate {
+        /// The color.
+        color: Color,
+        /// Instance ids.
+        instances: Vec<String>,
+    },
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum EffectResult {
+    /// AWS accepted it. That proves nothing about the world: the next look does.
+    Accepted,
+    /// AWS refused it; nothing changed.
+    Refused {
+        /// What AWS said, and what to do about it.
+        problem: Problem,
+    },
+    /// No answer: it may or may not have happened. The next look tells.
+    Unknown {
+        /// What was seen instead of an answer.
+        saw: String,
+    },
+}
+
+impl Effect {
+    /// What it does, for a person: a fragment that follows "about to" or "failed to".
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Reference { idle, .. } => format!("put {idle} into the rule at weight 0"),
+            Self::Launch { color, subnet, count, .. } => format!("launch {count} instance(s) of {color} in {subnet}"),
+            Self::Register { color, instances } => format!("register {} instance(s) with {color}", instances.len()),
+            Self::Flip { from, to } => format!("move the traffic from {from} to {to}"),
+            Self::Deregister { color, instances } => format!("deregister {} instance(s) from {color}", instances.len()),
+            Self::Terminate { color, instances } => format!("terminate {} instance(s) of {color}", instances.len()),
+        }
+    }
+}

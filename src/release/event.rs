@@ -1,0 +1,119 @@
+//! What the journal records: facts, in the past tense, and intents.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Color, Effect, EffectResult, Pins, Problem, ReleaseId};
+
+/// One thing that happened to an environment, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// A release was accepted: everything it needs is pinned here.
+    ReleaseStarted {
+        /// Its id.
+        release: ReleaseId,
+        /// The immutable image.
+        image: String,
+        /// The color that has the traffic.
+        from: Color,
+        /// The color that will get it.
+        to: Color,
+        /// How many healthy targets `to` must have.
+        count: u32,
+        /// What is fixed for the whole release.
+        pins: Pins,
+    },
+    /// The idle color holds nothing of an older release any more.
+    Cleared,
+    /// Every instance runs and is registered.
+    Provisioned {
+        /// The instances.
+        instances: Vec<Launched>,
+    },
+    /// Every target was healthy, often enough in a row.
+    Warmed,
+    /// The smoke checks passed.
+    SmokePassed,
+    /// A mutating call is about to be sent.
+    Intent {
+        /// The call.
+        #[serde(flatten)]
+        effect: Effect,
+        /// After this time it is not sent any more.
+        deadline: Timestamp,
+    },
+    /// The call ended.
+    Outcome {
+        /// How.
+        #[serde(flatten)]
+        result: EffectResult,
+    },
+    /// The switch was read back: all traffic goes to the new color.
+    Switched,
+    /// The switch was read back after an unknown outcome: the traffic has not moved.
+    NotSwitched,
+    /// The data plane follows the weights.
+    Converged,
+    /// The bake time is over; the previous color stays warm until then.
+    Retained {
+        /// When the previous color expires.
+        until: Timestamp,
+    },
+    /// The release cannot go on and is undone.
+    Failed {
+        /// Why.
+        problem: Problem,
+    },
+    /// A person asked to undo the release in progress.
+    AbortRequested,
+    /// The traffic is to go back to the previous color.
+    RollbackStarted {
+        /// Who asked for it, or what made it necessary.
+        reason: FlipReason,
+        /// Checks that were skipped by force, in words.
+        skipped: Vec<String>,
+    },
+    /// The switch was read back: all traffic goes to the previous color again.
+    RolledBack {
+        /// When the color that was left expires.
+        until: Timestamp,
+    },
+    /// The idle color of a failed release is gone.
+    Aborted,
+    /// The retention is over and the idle color is being taken down.
+    RetirementStarted,
+    /// The idle color is gone.
+    Retired,
+    /// A person must decide.
+    Blocked {
+        /// What was seen, what was expected, what to run.
+        problem: Problem,
+    },
+    /// A person ran a verb again: the release goes on where it was blocked.
+    Resumed,
+}
+
+/// Why the traffic goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum FlipReason {
+    /// Somebody ran `rollback` or `abort`.
+    Requested,
+    /// A check failed after the flip.
+    Failed {
+        /// Which.
+        problem: Problem,
+    },
+}
+
+/// An instance of a color.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launched {
+    /// Instance id.
+    pub id: String,
+    /// Private address.
+    pub address: String,
+    /// Subnet id.
+    pub subnet: String,
+}
