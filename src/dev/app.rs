@@ -1,0 +1,1 @@
+//! The sample program that instances of the demo run.

@@ -1,0 +1,1 @@
+//! Faults that calls to the dev cloud meet on purpose.

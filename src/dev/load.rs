@@ -1,0 +1,1 @@
+//! A load generator that counts what it sent and what failed.

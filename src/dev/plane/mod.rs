@@ -1,0 +1,1 @@
+//! The data plane: load balancer proxy and health prober.

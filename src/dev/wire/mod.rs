@@ -1,0 +1,1 @@
+//! The AWS protocols: query form and XML in, XML out.
