@@ -1,1 +1,3 @@
+//! The `switchback` program: parse, run, map the outcome to an exit code; nothing else.
+
 fn main() {}

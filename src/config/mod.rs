@@ -3,6 +3,6 @@
 mod environment;
 
 pub use environment::{
-    ColorConfig, Compute, Converge, Dns, DnsKind, Environment, Expect, Health, HttpCheck, Instances, JournalLocation, Listener,
-    ReleasePolicy, RuleMatch, SmokeCheck, CommandCheck, TcpCheck, Switch,
+    ColorConfig, CommandCheck, Compute, Converge, Dns, DnsKind, Environment, Expect, Health, HttpCheck, Instances,
+    JournalLocation, Listener, ReleasePolicy, RuleMatch, SmokeCheck, Switch, TcpCheck,
 };

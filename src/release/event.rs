@@ -21,6 +21,8 @@ pub enum Event {
         to: Color,
         /// How many healthy targets `to` must have.
         count: u32,
+        /// How many healthy targets `from` had: a rollback asks for as many.
+        from_count: u32,
         /// What is fixed for the whole release.
         pins: Pins,
     },
@@ -71,7 +73,8 @@ pub enum Event {
     RollbackStarted {
         /// Who asked for it, or what made it necessary.
         reason: FlipReason,
-        /// Checks that were skipped by force, in words.
+        /// Checks that were skipped by force, in words; empty without force.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<String>,
     },
     /// The switch was read back: all traffic goes to the previous color again.
@@ -116,4 +119,32 @@ pub struct Launched {
     pub address: String,
     /// Subnet id.
     pub subnet: String,
+}
+
+impl Event {
+    /// The event's name, as it stands in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ReleaseStarted { .. } => "release-started",
+            Self::Cleared => "cleared",
+            Self::Provisioned { .. } => "provisioned",
+            Self::Warmed => "warmed",
+            Self::SmokePassed => "smoke-passed",
+            Self::Intent { .. } => "intent",
+            Self::Outcome { .. } => "outcome",
+            Self::Switched => "switched",
+            Self::NotSwitched => "not-switched",
+            Self::Converged => "converged",
+            Self::Retained { .. } => "retained",
+            Self::Failed { .. } => "failed",
+            Self::AbortRequested => "abort-requested",
+            Self::RollbackStarted { .. } => "rollback-started",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Aborted => "aborted",
+            Self::RetirementStarted => "retirement-started",
+            Self::Retired => "retired",
+            Self::Blocked { .. } => "blocked",
+            Self::Resumed => "resumed",
+        }
+    }
 }

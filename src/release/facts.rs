@@ -228,3 +228,17 @@ pub enum ProbeAnswer {
         saw: String,
     },
 }
+
+impl Facts {
+    /// Whether the question is answered.
+    pub fn answers(&self, question: &Question) -> bool {
+        match question {
+            Question::Traffic => self.traffic.is_some(),
+            Question::Synced => self.synced.is_some(),
+            Question::Targets(color) => self.targets.contains_key(color),
+            Question::Instances(color) => self.instances.contains_key(color),
+            Question::Smoke(_) => self.smoke.is_some(),
+            Question::Probe { .. } => self.probe.is_some(),
+        }
+    }
+}

@@ -1,17 +1,36 @@
 //! The core, pure: colors, phases, events, decisions. No async, no AWS, no clock, no I/O.
+//!
+//! [`State::apply`] folds the journal's [`Event`]s into a [`State`]; [`decide`] looks at the state and at
+//! fresh [`Facts`] and names the next step: ask the world a [`Question`], carry out an [`Effect`], record
+//! an event, wait, or stop. Time enters as a value. The same two functions run in production and in tests.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod admit;
 mod color;
+mod decide;
 mod effect;
 mod event;
 mod facts;
+mod forward;
 mod id;
+mod memory;
+mod phase;
 mod pins;
 mod problem;
+mod state;
+mod takedown;
+mod turn_back;
 
+pub use admit::{Admission, Request, admit};
 pub use color::Color;
+pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
 pub use effect::{Effect, EffectResult};
 pub use event::{Event, FlipReason, Launched};
 pub use facts::{Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Question, TargetFact, Targets, Traffic};
 pub use id::ReleaseId;
+pub use memory::Memory;
+pub use phase::Phase;
 pub use pins::{GroupPin, Pins, RecordPin, RoutePin, SubnetPin, SwitchPin};
 pub use problem::Problem;
+pub use state::{IllegalEvent, Moved, Occupant, Pending, Release, State};

@@ -1,0 +1,155 @@
+//! Whether a release may start: the last thing that is checked before anything is written.
+
+use super::{Color, Event, Facts, Phase, Pins, Problem, Question, Release, ReleaseId, State, Traffic};
+
+/// What somebody asks to be released.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The id it gets if it starts.
+    pub release: ReleaseId,
+    /// The immutable image.
+    pub image: String,
+    /// How many instances the new color has.
+    pub count: u32,
+    /// Whether the new color may have fewer targets than the live one.
+    pub accept_smaller: bool,
+    /// What it is pinned to.
+    pub pins: Pins,
+    /// The environment's name.
+    pub name: String,
+    /// The environment as the user typed it.
+    pub env: String,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Record this event: the release has started.
+    Start(Event),
+    /// The same image is on its way already: go on with it.
+    Resume,
+    /// The same image has the traffic already.
+    AlreadyLive,
+}
+
+impl Request {
+    /// The facts that [`admit`] needs: everything about both colors.
+    pub fn questions(&self) -> Vec<Question> {
+        let mut questions = vec![Question::Traffic];
+        for color in self.pins.groups.keys() {
+            questions.push(Question::Targets(color.clone()));
+            questions.push(Question::Instances(color.clone()));
+        }
+        questions
+    }
+}
+
+/// What becomes of a request, given the journal and the world.
+///
+/// # Errors
+/// The [`Problem`] for which it is refused; nothing was changed then.
+pub fn admit(state: &State, request: &Request, facts: &Facts) -> Result<Admission, Problem> {
+    if let Some(release) = state.release.as_ref().filter(|r| !r.phase.is_settled()) {
+        return resume(release, request);
+    }
+    let (from, to) = sides(state, request, facts)?;
+    if let Some(release) = &state.release
+        && release.image == request.image
+        && release.live() == from
+        && release.to == *from
+        && release.pins.template_version == request.pins.template_version
+        && release.pins.template == request.pins.template
+        && release.count == request.count
+    {
+        return Ok(Admission::AlreadyLive);
+    }
+    strangers(request, facts, to)?;
+    let from_count = facts.targets.get(from).map_or(0, |t| t.healthy()) as u32;
+    if request.count < from_count && !request.accept_smaller {
+        return Err(Problem {
+            saw: format!(
+                "{from} carries the traffic with {from_count} healthy targets; {to} would have {}",
+                request.count
+            ),
+            expected: "a new color that is not smaller than the live one".into(),
+            run: vec![
+                format!("raise `count` in {} to {from_count}", request.env),
+                format!("switchback deploy {} --image {} --accept-smaller", request.env, request.image),
+            ],
+        });
+    }
+    Ok(Admission::Start(Event::ReleaseStarted {
+        release: request.release.clone(),
+        image: request.image.clone(),
+        from: from.clone(),
+        to: to.clone(),
+        count: request.count,
+        from_count,
+        pins: request.pins.clone(),
+    }))
+}
+
+/// An unfinished release goes on if it is the same image, and is in the way otherwise.
+fn resume(release: &Release, request: &Request) -> Result<Admission, Problem> {
+    if release.image == request.image {
+        return Ok(Admission::Resume);
+    }
+    Err(Problem {
+        saw: format!("release {} of {} is unfinished: {}", release.id, release.image, release.phase.name()),
+        expected: "one release at a time".into(),
+        run: vec![
+            format!("switchback deploy {} --image {} (finishes it)", request.env, release.image),
+            format!("switchback abort {} (undoes it)", request.env),
+        ],
+    })
+}
+
+/// The live color and the idle one, as the load balancer has them; refused where the journal knows better.
+fn sides<'a>(state: &State, request: &'a Request, facts: &'a Facts) -> Result<(&'a Color, &'a Color), Problem> {
+    let status = format!("switchback status {}", request.env);
+    let Some(traffic) = &facts.traffic else {
+        return Err(Problem::new("the traffic was not read", "a reading of the switch", status));
+    };
+    let live = match traffic {
+        Traffic::Only { color, .. } => color,
+        Traffic::Foreign { problem } => return Err(problem.clone()),
+        Traffic::Split { .. } | Traffic::Nowhere => {
+            return Err(Problem::new(
+                traffic.describe(),
+                "all traffic on one color, so that the other one is idle",
+                format!("give one color weight 0 (`{status}` prints the command), then deploy again"),
+            ));
+        }
+    };
+    if let Some(release) = &state.release
+        && matches!(release.phase, Phase::Retaining { .. } | Phase::RolledBack { .. })
+        && release.live() != live
+    {
+        return Err(Problem {
+            saw: format!("all traffic goes to {live}, written by somebody else"),
+            expected: format!("all traffic on {}, where release {} left it", release.live(), release.id),
+            run: vec![status, format!("switchback rollback {} --force (makes {live} the truth)", request.env)],
+        });
+    }
+    let idle = request.pins.other(live).ok_or_else(|| {
+        Problem::new(format!("{live} is the only color"), "two colors", format!("switchback validate {}", request.env))
+    })?;
+    Ok((live, idle))
+}
+
+/// Targets on the idle color that are not ours are in the way: they are never replaced silently.
+fn strangers(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Problem> {
+    let ours = facts.instances.get(idle).map(Vec::as_slice).unwrap_or_default();
+    let strangers: Vec<&str> = facts
+        .targets
+        .get(idle)
+        .into_iter()
+        .flat_map(|t| t.registered())
+        .filter(|t| !ours.iter().any(|i| i.id == t.id))
+        .map(|t| t.id.as_str())
+        .collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    Err(super::takedown::not_ours(&request.name, &request.env, idle, &strangers))
+}

@@ -1,0 +1,200 @@
+//! The next step of a release.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Effect, Event, Facts, Memory, Problem, Question, Release, State, Targets};
+
+/// What the person or the job wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Bring the release to the traffic.
+    Deploy,
+    /// Bring the traffic back to the previous color.
+    Rollback {
+        /// Regardless of its health.
+        force: bool,
+    },
+    /// Undo the release in progress.
+    Abort,
+    /// Take down what has expired, finish what is being undone.
+    Sweep,
+}
+
+/// The environment's rules for a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How many looks in a row must find every target healthy.
+    pub consecutive: u32,
+    /// How long a color may take from launch to healthy.
+    pub health_timeout: SignedDuration,
+    /// Whether probes through the load balancer are configured.
+    pub probe: bool,
+    /// For how long the old color must not answer.
+    pub quiet: SignedDuration,
+    /// How long resolvers may answer the old way; zero for a listener switch.
+    pub ttl: SignedDuration,
+    /// How long convergence may take.
+    pub converge_timeout: SignedDuration,
+    /// How long the new color is watched.
+    pub bake: SignedDuration,
+    /// How long the previous color stays warm.
+    pub retain: SignedDuration,
+}
+
+/// Everything a decision takes from outside, as values.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The environment's name.
+    pub name: String,
+    /// The environment as the user typed it, for the commands in messages.
+    pub env: String,
+    /// What is wanted.
+    pub goal: Goal,
+    /// The environment's rules.
+    pub policy: Policy,
+    /// The time.
+    pub now: Timestamp,
+    /// Whether this run has recorded anything yet.
+    pub acted: bool,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Ask these questions at once.
+    Ask(BTreeSet<Question>),
+    /// Record the intent, make the call, record the outcome.
+    Act(Effect),
+    /// Record what the facts show.
+    Record(Event),
+    /// Look again later.
+    Wait {
+        /// What is waited for, in words.
+        reason: String,
+        /// Not before this time; `None` leaves it to the back-off.
+        until: Option<Timestamp>,
+    },
+    /// Nothing more to do in this run.
+    Stop(Ending),
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// What was wanted is so.
+    Done,
+    /// It was so already; the text says why.
+    Nothing(String),
+    /// It must not be done; nothing was changed.
+    Refused(Problem),
+    /// The release failed and the traffic never moved.
+    Failed(Problem),
+    /// The release failed and the traffic was moved back.
+    MovedBack(Problem),
+    /// Stopped half-way: a person must decide.
+    Blocked(Problem),
+}
+
+/// The next step of the newest release, from what is recorded, what was just seen, and what is wanted.
+pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> Decision {
+    let Some(release) = &state.release else {
+        return Decision::Stop(match cx.goal {
+            Goal::Rollback { .. } => Ending::Refused(Problem::new(
+                "no release has been recorded",
+                "a previous color to go back to",
+                format!("switchback status {}", cx.env),
+            )),
+            Goal::Deploy | Goal::Abort | Goal::Sweep => Ending::Nothing("no release has been recorded".into()),
+        });
+    };
+    let step = Step { state, release, cx, facts, memory };
+    match cx.goal {
+        Goal::Deploy => {}
+        Goal::Rollback { .. } | Goal::Abort => {
+            if let Some(decision) = step.turn_back() {
+                return decision;
+            }
+        }
+        Goal::Sweep => {
+            if let Some(decision) = step.sweep() {
+                return decision;
+            }
+        }
+    }
+    step.forward()
+}
+
+/// The missing ones of `questions`, to be asked at once; `None` when all are answered.
+pub(super) fn ask(facts: &Facts, questions: impl IntoIterator<Item = Question>) -> Option<Decision> {
+    let missing: BTreeSet<_> = questions.into_iter().filter(|q| !facts.answers(q)).collect();
+    (!missing.is_empty()).then_some(Decision::Ask(missing))
+}
+
+/// One look at everything a decision rests on.
+pub(super) struct Step<'a> {
+    pub(super) state: &'a State,
+    pub(super) release: &'a Release,
+    pub(super) cx: &'a Context,
+    pub(super) facts: &'a Facts,
+    pub(super) memory: &'a Memory,
+}
+
+impl Step<'_> {
+    /// Whether the previous color is registered, healthy, and as many as it was.
+    pub(super) fn can_take_the_traffic_back(&self) -> Result<(), Problem> {
+        let from = &self.release.from;
+        let targets = &self.facts.targets[from];
+        let needed = self.release.from_count.max(1) as usize;
+        if targets.healthy() >= needed {
+            return Ok(());
+        }
+        Err(Problem::new(
+            format!("{from} cannot take the traffic: {}", targets.describe()),
+            format!("at least {needed} healthy target(s) on {from}"),
+            format!("switchback rollback {} --force (flips regardless)", self.cx.env),
+        ))
+    }
+
+    pub(super) fn failure(&self) -> Problem {
+        self.release.failure.clone().unwrap_or_else(|| {
+            Problem::new(
+                format!("release {} was undone by request", self.release.id),
+                "a release that runs to its end",
+                format!("switchback history {}", self.cx.env),
+            )
+        })
+    }
+
+    pub(super) fn fail(&self, problem: Problem) -> Decision {
+        Decision::Record(Event::Failed { problem })
+    }
+
+    pub(super) fn block(&self, problem: Problem) -> Decision {
+        Decision::Record(Event::Blocked { problem })
+    }
+
+    /// Whether the registered targets are this release's instances, all of them and no other.
+    pub(super) fn exactly_ours(&self, targets: &Targets) -> bool {
+        let registered: BTreeSet<&str> = targets.registered().map(|t| t.id.as_str()).collect();
+        let expected: BTreeSet<&str> = self
+            .state
+            .occupants
+            .get(&self.release.to)
+            .into_iter()
+            .flat_map(|o| &o.instances)
+            .map(|i| i.id.as_str())
+            .collect();
+        !expected.is_empty() && registered == expected
+    }
+
+    /// A wait until an announced call can no longer land; `None` when there is none.
+    pub(super) fn may_still_land(&self) -> Option<Decision> {
+        let pending = self.state.pending.as_ref()?;
+        (self.cx.now < pending.deadline).then(|| Decision::Wait {
+            reason: format!("an announced call may still land: {}", pending.effect.describe()),
+            until: Some(pending.deadline),
+        })
+    }
+}

@@ -1,0 +1,393 @@
+//! The way forward, phase by phase.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::decide::{Decision, Ending, Step, ask};
+use super::takedown::{foreign_writer, take_down};
+use super::{
+    Effect, Event, FlipReason, HealthState, InstanceFact, InstanceState, Launched, Phase, ProbeAnswer, Problem,
+    Question, TargetFact, Targets, Traffic,
+};
+
+/// How many looks in a row must find the new color sick before the traffic goes back.
+const SICK_LOOKS: u32 = 3;
+/// How many looks in a row may find a target in no enabled zone before that counts as a mistake.
+const NOT_IN_USE_LOOKS: u32 = 5;
+/// How many effects in a row may stay without an answer.
+const UNANSWERED_MAX: u32 = 5;
+/// How often a flip is announced before the release gives up.
+const FLIPS_MAX: u32 = 3;
+
+impl Step<'_> {
+    /// The way forward, phase by phase.
+    pub(super) fn forward(&self) -> Decision {
+        if let Some(decision) = self.dealt_with_refusal() {
+            return decision;
+        }
+        match &self.release.phase {
+            Phase::Clearing => self.take_down_then(Event::Cleared),
+            Phase::Provisioning { since } => self.provision(*since),
+            Phase::Warming { since } => self.warm(*since),
+            Phase::Smoke => self.smoke(),
+            Phase::Staged => self.last_gate(),
+            Phase::Switching => self.read_back(),
+            Phase::Converging { since } => self.converge(*since),
+            Phase::Baking { since } => self.bake(*since),
+            Phase::Retaining { .. } | Phase::Done => Decision::Stop(Ending::Done),
+            Phase::Retiring => self.take_down_then(Event::Retired),
+            Phase::Aborting => self.take_down_then(Event::Aborted),
+            Phase::Aborted => Decision::Stop(Ending::Failed(self.failure())),
+            Phase::RollingBack => self.roll_back(),
+            Phase::RolledBack { .. } => Decision::Stop(Ending::MovedBack(self.failure())),
+            Phase::Blocked { .. } if !self.cx.acted => Decision::Record(Event::Resumed),
+            Phase::Blocked { problem, .. } => Decision::Stop(Ending::Blocked(problem.clone())),
+        }
+    }
+
+    /// What AWS refused, or never answered, ends the way forward: undo before the flip, a person after it.
+    fn dealt_with_refusal(&self) -> Option<Decision> {
+        let release = self.release;
+        let problem = match &release.refused {
+            Some(problem) => problem.clone(),
+            None if release.unanswered >= UNANSWERED_MAX => Problem::new(
+                format!("AWS gave no answer to {} calls in a row", release.unanswered),
+                "an answer",
+                format!("switchback status {}", self.cx.env),
+            ),
+            None => return None,
+        };
+        match &release.phase {
+            Phase::Provisioning { .. } | Phase::Warming { .. } | Phase::Smoke | Phase::Staged => {
+                Some(self.fail(problem))
+            }
+            Phase::Switching => match ask(self.facts, [Question::Traffic]) {
+                Some(decision) => Some(decision),
+                None => match self.facts.traffic.as_ref() {
+                    Some(Traffic::Only { color, .. }) if *color == release.from => {
+                        Some(self.may_still_land().unwrap_or_else(|| self.fail(problem)))
+                    }
+                    Some(Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })
+                    | None => None,
+                },
+            },
+            Phase::Clearing | Phase::Aborting | Phase::Retiring | Phase::RollingBack => Some(self.block(problem)),
+            Phase::Converging { .. }
+            | Phase::Baking { .. }
+            | Phase::Retaining { .. }
+            | Phase::Done
+            | Phase::Aborted
+            | Phase::RolledBack { .. }
+            | Phase::Blocked { .. } => None,
+        }
+    }
+
+    fn take_down_then(&self, event: Event) -> Decision {
+        take_down(self.state, self.release, self.cx, self.facts).unwrap_or(Decision::Record(event))
+    }
+
+    fn provision(&self, since: Timestamp) -> Decision {
+        let (from, to) = (&self.release.from, &self.release.to);
+        let questions = [Question::Traffic, Question::Targets(to.clone()), Question::Instances(to.clone())];
+        if let Some(decision) = ask(self.facts, questions) {
+            return decision;
+        }
+        match self.facts.traffic.as_ref() {
+            Some(Traffic::Only { color, idle_referenced }) if color == from => {
+                if !idle_referenced {
+                    return Decision::Act(Effect::Reference { live: from.clone(), idle: to.clone() });
+                }
+            }
+            Some(other) => return self.block(foreign_writer(self.cx, from, other)),
+            None => {}
+        }
+        let ours: Vec<&InstanceFact> =
+            self.facts.instances[to].iter().filter(|i| i.release.as_ref() == Some(&self.release.id)).collect();
+        if let Some(dead) = ours.iter().find(|i| matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
+        {
+            return self.fail(Problem::new(
+                format!(
+                    "instance {} did not stay up: {}",
+                    dead.id,
+                    dead.reason.as_deref().unwrap_or("no reason given")
+                ),
+                format!("{} running instance(s) on {to}", self.release.count),
+                format!("aws ec2 describe-instances --instance-ids {}", dead.id),
+            ));
+        }
+        for subnet in self.release.pins.subnets.iter().filter(|s| s.count > 0) {
+            if !self.release.launched.contains(&subnet.id) {
+                return Decision::Act(Effect::Launch {
+                    color: to.clone(),
+                    subnet: subnet.id.clone(),
+                    count: subnet.count,
+                    client_token: format!("{}-{}", self.release.id, subnet.id),
+                });
+            }
+        }
+        let running: Vec<&InstanceFact> =
+            ours.iter().copied().filter(|i| i.state == InstanceState::Running && i.address.is_some()).collect();
+        if running.len() < self.release.count as usize {
+            return self.wait_for_health(since, format!("{} of {} instances run", running.len(), self.release.count));
+        }
+        let targets = &self.facts.targets[to];
+        let missing: Vec<String> =
+            running.iter().filter(|i| !targets.registered().any(|t| t.id == i.id)).map(|i| i.id.clone()).collect();
+        if !missing.is_empty() {
+            return Decision::Act(Effect::Register { color: to.clone(), instances: missing });
+        }
+        let instances = running
+            .iter()
+            .map(|i| Launched {
+                id: i.id.clone(),
+                address: i.address.clone().unwrap_or_default(),
+                subnet: i.subnet.clone(),
+            })
+            .collect();
+        Decision::Record(Event::Provisioned { instances })
+    }
+
+    /// Waits for the new color, until its time is up.
+    fn wait_for_health(&self, since: Timestamp, reason: String) -> Decision {
+        if self.cx.now < since + self.cx.policy.health_timeout {
+            return Decision::Wait { reason, until: None };
+        }
+        self.fail(Problem::new(
+            format!("after {:#}: {reason}", self.cx.policy.health_timeout),
+            format!("{} healthy target(s) on {}", self.release.count, self.release.to),
+            format!("look at the instances' own logs, then deploy {} again", self.cx.env),
+        ))
+    }
+
+    fn warm(&self, since: Timestamp) -> Decision {
+        let to = &self.release.to;
+        if let Some(decision) = ask(self.facts, [Question::Targets(to.clone())]) {
+            return decision;
+        }
+        let targets = &self.facts.targets[to];
+        if let Some(unusable) = self.unusable(targets) {
+            return self.fail(unusable);
+        }
+        let complete = self.exactly_ours(targets) && targets.healthy() >= self.release.count as usize;
+        if complete && self.memory.all_healthy(to) >= self.cx.policy.consecutive {
+            return Decision::Record(Event::Warmed);
+        }
+        let reason = match self.memory.all_healthy(to) {
+            0 => format!("{to}: {}", targets.describe()),
+            looks => format!("{to}: all healthy, {looks} of {} looks", self.cx.policy.consecutive),
+        };
+        self.wait_for_health(since, reason)
+    }
+
+    /// A target that waiting will not help.
+    fn unusable(&self, targets: &Targets) -> Option<Problem> {
+        let to = &self.release.to;
+        let find = |reason: &str| targets.list.iter().find(|t| t.reason.as_deref() == Some(reason));
+        if let Some(target) = find("Target.InvalidState") {
+            return Some(Problem::new(
+                format!("{} of {to} is stopped or terminated ({})", target.id, reason_of(target)),
+                "an instance that stays up",
+                format!("aws ec2 describe-instances --instance-ids {}", target.id),
+            ));
+        }
+        let target = find("Target.NotInUse").filter(|_| self.memory.not_in_use(to) >= NOT_IN_USE_LOOKS)?;
+        Some(Problem::new(
+            format!("{} of {to} is not in use though {to} is in the rule ({})", target.id, reason_of(target)),
+            "a target in a zone that the load balancer has enabled",
+            "enable the zone on the load balancer, or take the subnet out of the environment file",
+        ))
+    }
+
+    fn smoke(&self) -> Decision {
+        if let Some(decision) = ask(self.facts, [Question::Smoke(self.release.to.clone())]) {
+            return decision;
+        }
+        match &self.facts.smoke {
+            Some(Err(problem)) => self.fail(problem.clone()),
+            Some(Ok(())) | None => Decision::Record(Event::SmokePassed),
+        }
+    }
+
+    /// The gate right before the flip, on facts read for it.
+    fn last_gate(&self) -> Decision {
+        let (from, to) = (&self.release.from, &self.release.to);
+        let questions = [Question::Traffic, Question::Targets(to.clone()), Question::Targets(from.clone())];
+        if let Some(decision) = ask(self.facts, questions) {
+            return decision;
+        }
+        match self.facts.traffic.as_ref() {
+            Some(Traffic::Only { color, idle_referenced: true }) if color == from => {}
+            Some(other) => return self.block(foreign_writer(self.cx, from, other)),
+            None => {}
+        }
+        let (new, old) = (&self.facts.targets[to], &self.facts.targets[from]);
+        if !self.exactly_ours(new) || new.healthy() < self.release.count as usize {
+            return self.fail(Problem::new(
+                format!("right before the flip, {to} has {}", new.describe()),
+                format!("exactly the {} instance(s) of this release, all healthy", self.release.count),
+                "look at the instances' own logs, then deploy again",
+            ));
+        }
+        let grown = old.healthy() > self.release.from_count as usize;
+        if grown && new.healthy() < old.healthy() {
+            return self.fail(Problem::new(
+                format!("{from} has grown to {} healthy targets, {to} has {}", old.healthy(), new.healthy()),
+                "a new color that can carry what the live color carries now",
+                format!("raise `count` in {} and deploy again", self.cx.env),
+            ));
+        }
+        if self.release.flips >= FLIPS_MAX {
+            return self.fail(Problem::new(
+                format!("the flip was written {} times and never showed", self.release.flips),
+                format!("all traffic on {to}"),
+                format!("switchback status {}", self.cx.env),
+            ));
+        }
+        Decision::Act(Effect::Flip { from: from.clone(), to: to.clone() })
+    }
+
+    fn read_back(&self) -> Decision {
+        if let Some(decision) = ask(self.facts, [Question::Traffic]) {
+            return decision;
+        }
+        match self.facts.traffic.as_ref() {
+            Some(Traffic::Only { color, .. }) if *color == self.release.to => Decision::Record(Event::Switched),
+            Some(Traffic::Only { .. }) => self.may_still_land().unwrap_or(Decision::Record(Event::NotSwitched)),
+            Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) => {
+                self.block(foreign_writer(self.cx, &self.release.to, other))
+            }
+            None => Decision::Ask(BTreeSet::from([Question::Traffic])),
+        }
+    }
+
+    /// The checks shared by converging and baking; `None` when the new color is well.
+    fn watch(&self) -> Option<Decision> {
+        let to = &self.release.to;
+        if let Some(traffic) = &self.facts.traffic
+            && !matches!(traffic, Traffic::Only { color, .. } if color == to)
+        {
+            return Some(self.block(foreign_writer(self.cx, to, traffic)));
+        }
+        let targets = &self.facts.targets[to];
+        if self.memory.not_all_healthy(to) < SICK_LOOKS {
+            return None;
+        }
+        Some(self.take_back(Problem::new(
+            format!("{to} got sick under traffic: {}", targets.describe()),
+            format!("{} healthy target(s)", self.release.count),
+            "look at the instances' own logs, then deploy again",
+        )))
+    }
+
+    fn take_back(&self, problem: Problem) -> Decision {
+        Decision::Record(Event::RollbackStarted { reason: FlipReason::Failed { problem }, skipped: Vec::new() })
+    }
+
+    fn converge(&self, since: Timestamp) -> Decision {
+        let (from, to) = (&self.release.from, &self.release.to);
+        let policy = &self.cx.policy;
+        let mut questions = vec![Question::Traffic, Question::Targets(to.clone())];
+        if policy.probe {
+            questions.push(Question::Probe { old: from.clone(), new: to.clone() });
+        }
+        if !policy.ttl.is_zero() && self.memory.synced_since().is_none() {
+            questions.push(Question::Synced);
+        }
+        if let Some(decision) = ask(self.facts, questions) {
+            return decision;
+        }
+        if let Some(decision) = self.watch() {
+            return decision;
+        }
+        let dns = if policy.ttl.is_zero() { Some(since) } else { self.memory.synced_since() };
+        let still_since = match &self.facts.probe {
+            Some(ProbeAnswer::New) => self.memory.new_since(),
+            Some(ProbeAnswer::Alike) | None => Some(since),
+            Some(ProbeAnswer::Old { .. } | ProbeAnswer::Unclear { .. }) => None,
+        };
+        let quiet_at = still_since.map(|t| t + policy.quiet);
+        let resolved_at = dns.map(|t| t + policy.ttl);
+        match (quiet_at, resolved_at) {
+            (Some(quiet), Some(resolved)) if self.cx.now >= quiet.max(resolved) => Decision::Record(Event::Converged),
+            _ if self.cx.now >= since + policy.converge_timeout + policy.ttl => self.take_back(Problem::new(
+                format!("after {:#}: {}", policy.converge_timeout, self.convergence()),
+                format!("only {to} answering for {:#}", policy.quiet),
+                format!("switchback history {} --events", self.cx.env),
+            )),
+            (Some(quiet), Some(resolved)) => {
+                Decision::Wait { reason: self.convergence(), until: Some(quiet.max(resolved)) }
+            }
+            (None, _) | (_, None) => Decision::Wait { reason: self.convergence(), until: None },
+        }
+    }
+
+    /// How far the data plane has followed, in words.
+    fn convergence(&self) -> String {
+        let (from, to) = (&self.release.from, &self.release.to);
+        match &self.facts.probe {
+            Some(ProbeAnswer::Old { count, of }) => format!("{from} still answered {count} of {of} probes"),
+            Some(ProbeAnswer::Unclear { saw }) => format!("probes cannot tell who answers: {saw}"),
+            Some(ProbeAnswer::New) => format!("only {to} answers"),
+            Some(ProbeAnswer::Alike) => format!("{from} and {to} answer alike; waiting out the quiet time"),
+            None if self.facts.synced == Some(false) => "the DNS change has not reached every server".into(),
+            None => "waiting out the quiet time".into(),
+        }
+    }
+
+    fn bake(&self, since: Timestamp) -> Decision {
+        let to = &self.release.to;
+        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(to.clone())]) {
+            return decision;
+        }
+        if let Some(decision) = self.watch() {
+            return decision;
+        }
+        let end = since + self.cx.policy.bake;
+        if self.memory.not_all_healthy(to) > 0 || self.cx.now < end {
+            let until = (self.cx.now < end).then_some(end);
+            return Decision::Wait { reason: format!("baking: {to} has {}", self.facts.targets[to].describe()), until };
+        }
+        Decision::Record(Event::Retained { until: self.cx.now + self.cx.policy.retain })
+    }
+
+    fn roll_back(&self) -> Decision {
+        let (from, to) = (&self.release.from, &self.release.to);
+        if let Some(decision) = ask(self.facts, [Question::Traffic]) {
+            return decision;
+        }
+        let forced = self.release.forced;
+        match self.facts.traffic.as_ref() {
+            Some(Traffic::Only { color, .. }) if color == from => {
+                let keep = self.cx.policy.retain.max(self.cx.policy.quiet + self.cx.policy.ttl);
+                return Decision::Record(Event::RolledBack { until: self.cx.now + keep });
+            }
+            Some(Traffic::Only { .. }) | None => {}
+            Some(Traffic::Split { .. } | Traffic::Nowhere) if forced => {}
+            Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) => {
+                return self.block(foreign_writer(self.cx, to, other));
+            }
+        }
+        if let Some(wait) = self.may_still_land() {
+            return wait;
+        }
+        if !forced {
+            if let Some(decision) = ask(self.facts, [Question::Targets(from.clone())]) {
+                return decision;
+            }
+            if let Err(problem) = self.can_take_the_traffic_back() {
+                return self.block(problem);
+            }
+        }
+        Decision::Act(Effect::Flip { from: to.clone(), to: from.clone() })
+    }
+}
+
+fn reason_of(target: &TargetFact) -> String {
+    let health = if target.health == HealthState::Unused { "unused" } else { "not healthy" };
+    match (&target.reason, &target.description) {
+        (Some(reason), Some(text)) => format!("{health}, {reason}: {text}"),
+        (Some(reason), None) => format!("{health}, {reason}"),
+        (None, _) => health.to_string(),
+    }
+}

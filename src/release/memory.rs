@@ -1,0 +1,79 @@
+//! What a run remembers of the looks it has taken: streaks and stillness. A crash forgets it, which is safe.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Color, Facts, HealthState, ProbeAnswer};
+
+/// Streaks over consecutive observations. One healthy look proves little: AWS calls a target healthy
+/// after a single passing check (ELB user guide, "Target groups").
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    colors: BTreeMap<Color, Streaks>,
+    new_since: Option<Timestamp>,
+    synced_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Streaks {
+    all_healthy: u32,
+    not_all_healthy: u32,
+    not_in_use: u32,
+}
+
+impl Memory {
+    /// Takes in freshly answered facts; call it once per look.
+    pub fn note(&mut self, facts: &Facts, now: Timestamp) {
+        for (color, targets) in &facts.targets {
+            let streaks = self.colors.entry(color.clone()).or_default();
+            let all =
+                targets.registered().next().is_some() && targets.registered().all(|t| t.health == HealthState::Healthy);
+            (streaks.all_healthy, streaks.not_all_healthy) =
+                if all { (streaks.all_healthy + 1, 0) } else { (0, streaks.not_all_healthy + 1) };
+            let unused = targets.list.iter().any(|t| t.reason.as_deref() == Some("Target.NotInUse"));
+            streaks.not_in_use = if unused { streaks.not_in_use + 1 } else { 0 };
+        }
+        match &facts.probe {
+            Some(ProbeAnswer::New) => {
+                self.new_since.get_or_insert(now);
+            }
+            Some(ProbeAnswer::Old { .. } | ProbeAnswer::Alike | ProbeAnswer::Unclear { .. }) => self.new_since = None,
+            None => {}
+        }
+        if facts.synced == Some(true) {
+            self.synced_since.get_or_insert(now);
+        }
+    }
+
+    /// Forgets what was seen through the load balancer; call it when the traffic is moved.
+    pub fn traffic_moved(&mut self) {
+        self.new_since = None;
+        self.synced_since = None;
+    }
+
+    /// How many looks in a row found every registered target of `color` healthy.
+    pub fn all_healthy(&self, color: &Color) -> u32 {
+        self.colors.get(color).map_or(0, |s| s.all_healthy)
+    }
+
+    /// How many looks in a row found a registered target of `color` not healthy, or none registered.
+    pub fn not_all_healthy(&self, color: &Color) -> u32 {
+        self.colors.get(color).map_or(0, |s| s.not_all_healthy)
+    }
+
+    /// How many looks in a row found a target of `color` that no enabled zone or rule uses.
+    pub fn not_in_use(&self, color: &Color) -> u32 {
+        self.colors.get(color).map_or(0, |s| s.not_in_use)
+    }
+
+    /// Since when every probe was answered by the new color.
+    pub fn new_since(&self) -> Option<Timestamp> {
+        self.new_since
+    }
+
+    /// Since when the DNS change is known to have reached every authoritative server.
+    pub fn synced_since(&self) -> Option<Timestamp> {
+        self.synced_since
+    }
+}

@@ -1,0 +1,305 @@
+//! The state of an environment: a fold over the journal's events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Color, Effect, EffectResult, Event, FlipReason, Launched, Phase, Pins, Problem, ReleaseId};
+
+/// What the journal says about an environment. The load balancer has the last word on where the traffic is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// The newest release, finished or not.
+    pub release: Option<Release>,
+    /// What switchback put on each color.
+    pub occupants: BTreeMap<Color, Occupant>,
+    /// When the traffic was last moved by us.
+    pub last_flip: Option<Timestamp>,
+    /// The mutating call that was announced and whose outcome is not recorded.
+    pub pending: Option<Pending>,
+}
+
+/// A mutating call without a recorded outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pending {
+    /// The call.
+    pub effect: Effect,
+    /// After this time it is not sent any more.
+    pub deadline: Timestamp,
+}
+
+/// What switchback put on a color.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Occupant {
+    /// The release that put it there.
+    pub release: ReleaseId,
+    /// Its image.
+    pub image: String,
+    /// Its instances.
+    pub instances: Vec<Launched>,
+    /// When they were provisioned.
+    pub since: Timestamp,
+}
+
+/// A release: one image on its way to the traffic, or back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// Its id.
+    pub id: ReleaseId,
+    /// The immutable image.
+    pub image: String,
+    /// The color that had the traffic when it started.
+    pub from: Color,
+    /// The color it brings up.
+    pub to: Color,
+    /// How many healthy targets `to` must have.
+    pub count: u32,
+    /// How many healthy targets `from` had when it started.
+    pub from_count: u32,
+    /// What is fixed for the whole release.
+    pub pins: Pins,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Where its traffic is.
+    pub moved: Moved,
+    /// Why it failed or was undone, where it was.
+    pub failure: Option<Problem>,
+    /// Whether a rollback was told to flip regardless of health.
+    pub forced: bool,
+    /// Subnets whose launch AWS accepted.
+    pub launched: BTreeSet<String>,
+    /// How often the flip was announced.
+    pub flips: u32,
+    /// What AWS refused last, until it is dealt with.
+    pub refused: Option<Problem>,
+    /// How many effects in a row had no answer.
+    pub unanswered: u32,
+}
+
+/// Whether a release has moved the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moved {
+    /// The traffic is on `from`, where it always was.
+    Not,
+    /// The traffic is on `to`.
+    Forward,
+    /// The traffic went to `to` and is on `from` again.
+    Back,
+}
+
+impl Release {
+    /// The color that has the traffic, as far as this release knows.
+    pub fn live(&self) -> &Color {
+        match self.moved {
+            Moved::Not | Moved::Back => &self.from,
+            Moved::Forward => &self.to,
+        }
+    }
+
+    /// The color that does not have the traffic.
+    pub fn idle(&self) -> &Color {
+        match self.moved {
+            Moved::Not | Moved::Back => &self.to,
+            Moved::Forward => &self.from,
+        }
+    }
+}
+
+/// An event that cannot follow the events before it: the journal was not written by this program's rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the event `{event}` cannot follow: the release is {phase}")]
+pub struct IllegalEvent {
+    /// Name of the event.
+    pub event: &'static str,
+    /// Where the release stood.
+    pub phase: String,
+}
+
+impl State {
+    /// The state after `events`, each with the time it was recorded.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] for the first event that cannot follow.
+    pub fn replay<'a>(events: impl IntoIterator<Item = (Timestamp, &'a Event)>) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for (at, event) in events {
+            state.apply(at, event)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes one event in.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] where the event cannot follow; the state is unchanged then.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Result<(), IllegalEvent> {
+        if let Event::ReleaseStarted { release, image, from, to, count, from_count, pins } = event {
+            if let Some(current) = self.release.as_ref().filter(|r| !r.phase.is_settled()) {
+                return Err(illegal(event, Some(&current.phase)));
+            }
+            self.pending = None;
+            self.release = Some(Release {
+                id: release.clone(),
+                image: image.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                count: *count,
+                from_count: *from_count,
+                pins: pins.clone(),
+                started_at: at,
+                phase: Phase::Clearing,
+                moved: Moved::Not,
+                failure: None,
+                forced: false,
+                launched: BTreeSet::new(),
+                flips: 0,
+                refused: None,
+                unanswered: 0,
+            });
+            return Ok(());
+        }
+        let Some(release) = &mut self.release else { return Err(illegal(event, None)) };
+        let next = next_phase(release, at, event).ok_or_else(|| illegal(event, Some(&release.phase)))?;
+        match event {
+            Event::Intent { effect, deadline } => {
+                self.pending = Some(Pending { effect: effect.clone(), deadline: *deadline });
+                release.refused = None;
+                if matches!(effect, Effect::Flip { .. }) {
+                    release.flips += 1;
+                }
+            }
+            Event::Outcome { result } => {
+                let Some(pending) = self.pending.take() else { return Err(illegal(event, Some(&release.phase))) };
+                match result {
+                    EffectResult::Accepted => {
+                        release.unanswered = 0;
+                        if let Effect::Launch { subnet, .. } = pending.effect {
+                            release.launched.insert(subnet);
+                        }
+                    }
+                    EffectResult::Refused { problem } => release.refused = Some(problem.clone()),
+                    EffectResult::Unknown { .. } => {
+                        release.unanswered += 1;
+                        // The call may still land until its deadline, so it stays announced.
+                        self.pending = Some(pending);
+                    }
+                }
+            }
+            Event::Provisioned { instances } => {
+                self.occupants.insert(
+                    release.to.clone(),
+                    Occupant {
+                        release: release.id.clone(),
+                        image: release.image.clone(),
+                        instances: instances.clone(),
+                        since: at,
+                    },
+                );
+            }
+            Event::Switched => {
+                release.moved = Moved::Forward;
+                self.last_flip = Some(at);
+                self.pending = None;
+            }
+            Event::RolledBack { .. } => {
+                release.moved = Moved::Back;
+                self.last_flip = Some(at);
+                self.pending = None;
+            }
+            Event::NotSwitched => self.pending = None,
+            Event::Failed { problem } => {
+                release.failure = Some(problem.clone());
+                release.refused = None;
+                release.unanswered = 0;
+            }
+            Event::RollbackStarted { reason, skipped } => {
+                release.forced = !skipped.is_empty();
+                if let FlipReason::Failed { problem } = reason {
+                    release.failure = Some(problem.clone());
+                }
+                // A rollback out of `switching` follows a read-back that showed the new color live.
+                release.moved = Moved::Forward;
+                release.refused = None;
+                release.unanswered = 0;
+            }
+            Event::Resumed => {
+                release.refused = None;
+                release.unanswered = 0;
+            }
+            Event::Cleared | Event::Aborted | Event::Retired => {
+                self.occupants.remove(release.idle());
+            }
+            Event::ReleaseStarted { .. }
+            | Event::Warmed
+            | Event::SmokePassed
+            | Event::Converged
+            | Event::Retained { .. }
+            | Event::AbortRequested
+            | Event::RetirementStarted
+            | Event::Blocked { .. } => {}
+        }
+        release.phase = next;
+        Ok(())
+    }
+}
+
+/// The phase after `event`, or `None` where the event cannot follow.
+fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> {
+    let phase = &release.phase;
+    match event {
+        Event::ReleaseStarted { .. } => None,
+        Event::Cleared => (*phase == Phase::Clearing).then_some(Phase::Provisioning { since: at }),
+        Event::Provisioned { .. } => {
+            let Phase::Provisioning { since } = phase else { return None };
+            Some(Phase::Warming { since: *since })
+        }
+        Event::Warmed => matches!(phase, Phase::Warming { .. }).then_some(Phase::Smoke),
+        Event::SmokePassed => (*phase == Phase::Smoke).then_some(Phase::Staged),
+        Event::Intent { effect, .. } => after_intent(release, effect),
+        Event::Outcome { .. } => Some(phase.clone()),
+        Event::Switched => (*phase == Phase::Switching).then_some(Phase::Converging { since: at }),
+        Event::NotSwitched => (*phase == Phase::Switching).then_some(Phase::Staged),
+        Event::Converged => matches!(phase, Phase::Converging { .. }).then_some(Phase::Baking { since: at }),
+        Event::Retained { until } => {
+            matches!(phase, Phase::Baking { .. }).then_some(Phase::Retaining { until: *until })
+        }
+        Event::Failed { .. } | Event::AbortRequested => phase.before_switched().then_some(Phase::Aborting),
+        Event::RollbackStarted { .. } => phase.may_roll_back().then_some(Phase::RollingBack),
+        Event::RolledBack { until } => (*phase == Phase::RollingBack).then_some(Phase::RolledBack { until: *until }),
+        Event::Aborted => (*phase == Phase::Aborting).then_some(Phase::Aborted),
+        Event::RetirementStarted => {
+            matches!(phase, Phase::Retaining { .. } | Phase::RolledBack { .. }).then_some(Phase::Retiring)
+        }
+        Event::Retired => (*phase == Phase::Retiring).then_some(Phase::Done),
+        Event::Blocked { problem } => {
+            phase.may_block().then(|| Phase::Blocked { at: Box::new(phase.clone()), problem: problem.clone() })
+        }
+        Event::Resumed => {
+            let Phase::Blocked { at, .. } = phase else { return None };
+            Some(Phase::clone(at))
+        }
+    }
+}
+
+/// The phase after an announced effect: only a flip moves the release on.
+fn after_intent(release: &Release, effect: &Effect) -> Option<Phase> {
+    let phase = &release.phase;
+    match effect {
+        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } => {
+            matches!(phase, Phase::Provisioning { .. }).then(|| phase.clone())
+        }
+        Effect::Flip { to, .. } if *phase == Phase::Staged => (*to == release.to).then_some(Phase::Switching),
+        Effect::Flip { to, .. } => (*phase == Phase::RollingBack && *to == release.from).then(|| phase.clone()),
+        Effect::Deregister { color, .. } | Effect::Terminate { color, .. } => {
+            (phase.takes_down() && color == release.idle()).then(|| phase.clone())
+        }
+    }
+}
+
+fn illegal(event: &Event, phase: Option<&Phase>) -> IllegalEvent {
+    IllegalEvent { event: event.name(), phase: phase.map_or_else(|| "not there".into(), |p| p.name().into()) }
+}

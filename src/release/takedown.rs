@@ -1,0 +1,117 @@
+//! Taking an idle color down: never while the load balancer might still send to it.
+
+use super::decide::{Context, Decision, ask};
+use super::{Color, Effect, Facts, InstanceFact, ProbeAnswer, Problem, Question, Release, State, Traffic};
+
+/// One step towards an empty `idle` color, or `None` when nothing of ours is left on it.
+///
+/// Every destructive step rests on facts read right before it: all traffic on the other color, the quiet
+/// time since the last flip over, nobody of the idle color answering, and our ownership tags.
+pub(super) fn take_down(state: &State, release: &Release, cx: &Context, facts: &Facts) -> Option<Decision> {
+    let (live, idle) = (release.live(), release.idle());
+    let mut questions = vec![Question::Traffic, Question::Targets(idle.clone()), Question::Instances(idle.clone())];
+    if cx.policy.probe && state.last_flip.is_some() {
+        questions.push(Question::Probe { old: idle.clone(), new: live.clone() });
+    }
+    if let Some(decision) = ask(facts, questions) {
+        return Some(decision);
+    }
+    let traffic = facts.traffic.as_ref()?;
+    match traffic {
+        Traffic::Only { color, .. } if color == live => {}
+        Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. } => {
+            return Some(block(foreign_writer(cx, live, traffic)));
+        }
+    }
+    let targets = &facts.targets[idle];
+    let alive: Vec<&InstanceFact> = facts.instances[idle].iter().filter(|i| i.alive()).collect();
+    let strangers: Vec<_> = targets
+        .registered()
+        .filter(|t| !facts.instances[idle].iter().any(|i| i.id == t.id))
+        .map(|t| t.id.as_str())
+        .collect();
+    if !strangers.is_empty() {
+        return Some(block(not_ours(&cx.name, &cx.env, idle, &strangers)));
+    }
+    let registered: Vec<String> = targets.registered().map(|t| t.id.clone()).collect();
+    if !registered.is_empty() {
+        if let Some(wait) = traffic_has_left(state, release, cx, facts) {
+            return Some(wait);
+        }
+        return Some(Decision::Act(Effect::Deregister { color: idle.clone(), instances: registered }));
+    }
+    if targets.draining().next().is_some() {
+        let reason = format!("{idle} drains: {} target(s)", targets.draining().count());
+        return Some(Decision::Wait { reason, until: None });
+    }
+    if alive.is_empty() {
+        return None;
+    }
+    let instances = alive.iter().map(|i| i.id.clone()).collect();
+    Some(Decision::Act(Effect::Terminate { color: idle.clone(), instances }))
+}
+
+/// A wait until the traffic was seen to have left the idle color; `None` when it was.
+fn traffic_has_left(state: &State, release: &Release, cx: &Context, facts: &Facts) -> Option<Decision> {
+    let flipped = state.last_flip?;
+    let idle = release.idle();
+    let settled = flipped + cx.policy.quiet + cx.policy.ttl;
+    if cx.now < settled {
+        let reason = format!("the traffic has just left {idle}");
+        return Some(Decision::Wait { reason, until: Some(settled) });
+    }
+    if !cx.policy.probe {
+        return None;
+    }
+    match facts.probe.as_ref()? {
+        ProbeAnswer::New | ProbeAnswer::Alike => None,
+        ProbeAnswer::Old { count, of } => {
+            let reason = format!("{idle} still answered {count} of {of} probes");
+            Some(Decision::Wait { reason, until: None })
+        }
+        ProbeAnswer::Unclear { saw } if cx.now.duration_since(settled) > cx.policy.converge_timeout => {
+            Some(block(Problem::new(
+                format!("cannot tell whether {idle} still gets traffic: {saw}"),
+                format!("every probe through the load balancer answered by {}", release.live()),
+                format!("switchback status {}", cx.env),
+            )))
+        }
+        ProbeAnswer::Unclear { saw } => Some(Decision::Wait {
+            reason: format!("cannot tell whether {idle} still gets traffic: {saw}"),
+            until: None,
+        }),
+    }
+}
+
+fn block(problem: Problem) -> Decision {
+    Decision::Record(super::Event::Blocked { problem })
+}
+
+/// The traffic is not where this release left it: somebody else wrote.
+pub(super) fn foreign_writer(cx: &Context, expected: &Color, traffic: &Traffic) -> Problem {
+    let mut run = match traffic {
+        Traffic::Foreign { problem } => problem.run.clone(),
+        Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere => Vec::new(),
+    };
+    run.push(format!("switchback status {}", cx.env));
+    Problem {
+        saw: format!("{}, written by somebody else (Terraform, a console, another tool)", traffic.describe()),
+        expected: format!("all traffic on {expected}, where this release left it"),
+        run,
+    }
+}
+
+/// Targets on the idle color that nobody handed over to us.
+pub(super) fn not_ours(name: &str, env: &str, idle: &Color, strangers: &[&str]) -> Problem {
+    Problem {
+        saw: format!("{} is registered with {idle} and does not carry this environment's tags", strangers.join(", ")),
+        expected: format!("only instances tagged switchback:environment={name} on the idle color"),
+        run: vec![
+            format!("switchback status {env}"),
+            format!(
+                "to hand them over: aws ec2 create-tags --resources {} --tags Key=switchback:environment,Value={name} Key=switchback:color,Value={idle}",
+                strangers.join(" "),
+            ),
+        ],
+    }
+}

@@ -1,0 +1,151 @@
+//! Where `rollback`, `abort` and `sweep` leave the way forward.
+
+use super::decide::{Decision, Ending, Goal, Step, ask};
+use super::takedown::foreign_writer;
+use super::{Event, FlipReason, Phase, Problem, Question, Traffic};
+
+impl Step<'_> {
+    /// Where `rollback` and `abort` leave the way forward; `None` where they only go on.
+    pub(super) fn turn_back(&self) -> Option<Decision> {
+        let rollback = matches!(self.cx.goal, Goal::Rollback { .. });
+        match &self.release.phase {
+            Phase::Clearing | Phase::Provisioning { .. } | Phase::Warming { .. } | Phase::Smoke | Phase::Staged => {
+                Some(Decision::Record(Event::AbortRequested))
+            }
+            Phase::Switching => Some(self.turn_back_in_mid_flip()),
+            Phase::Converging { .. } | Phase::Baking { .. } => Some(self.start_rollback()),
+            Phase::Retaining { .. } if rollback => Some(self.start_rollback()),
+            Phase::Retaining { .. } => Some(self.nothing_in_progress()),
+            Phase::Aborting | Phase::RollingBack => None,
+            Phase::RolledBack { .. } if self.cx.acted => Some(Decision::Stop(Ending::Done)),
+            Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
+            Phase::RolledBack { .. } | Phase::Retiring | Phase::Done | Phase::Aborted if rollback => {
+                Some(self.nothing_to_go_back_to())
+            }
+            Phase::RolledBack { .. } | Phase::Retiring | Phase::Done | Phase::Aborted => {
+                Some(self.nothing_in_progress())
+            }
+            Phase::Blocked { .. } if !self.cx.acted => Some(Decision::Record(Event::Resumed)),
+            Phase::Blocked { problem, .. } => Some(Decision::Stop(Ending::Blocked(problem.clone()))),
+        }
+    }
+
+    fn turn_back_in_mid_flip(&self) -> Decision {
+        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(self.release.from.clone())]) {
+            return decision;
+        }
+        match self.facts.traffic.as_ref() {
+            Some(Traffic::Only { color, .. }) if *color == self.release.to => self.start_rollback(),
+            Some(Traffic::Only { .. }) => match self.may_still_land() {
+                Some(wait) => wait,
+                None => Decision::Record(Event::AbortRequested),
+            },
+            Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) if !self.forced() => {
+                self.block(foreign_writer(self.cx, &self.release.from, other))
+            }
+            Some(Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. }) | None => self.start_rollback(),
+        }
+    }
+
+    fn forced(&self) -> bool {
+        matches!(self.cx.goal, Goal::Rollback { force: true })
+    }
+
+    /// The checks of a person's rollback: refuse with nothing changed, or record that it starts.
+    fn start_rollback(&self) -> Decision {
+        let (from, to) = (&self.release.from, &self.release.to);
+        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(from.clone())]) {
+            return decision;
+        }
+        let mut skipped = Vec::new();
+        if let Some(traffic) = &self.facts.traffic
+            && !matches!(traffic, Traffic::Only { color, .. } if color == to)
+        {
+            let mut problem = foreign_writer(self.cx, to, traffic);
+            let ours_to_change = !matches!(traffic, Traffic::Foreign { .. });
+            if ours_to_change {
+                problem.run.push(format!("switchback rollback {} --force", self.cx.env));
+            }
+            if !(self.forced() && ours_to_change) {
+                return Decision::Stop(Ending::Refused(problem));
+            }
+            skipped.push(problem.to_string());
+        }
+        if let Err(problem) = self.can_take_the_traffic_back() {
+            if !self.forced() {
+                return Decision::Stop(Ending::Refused(problem));
+            }
+            skipped.push(problem.to_string());
+        }
+        Decision::Record(Event::RollbackStarted { reason: FlipReason::Requested, skipped })
+    }
+
+    fn nothing_in_progress(&self) -> Decision {
+        let release = self.release;
+        Decision::Stop(Ending::Nothing(format!(
+            "no release is in progress; {} is {}",
+            release.id,
+            release.phase.name()
+        )))
+    }
+
+    fn nothing_to_go_back_to(&self) -> Decision {
+        let release = self.release;
+        let saw = match &release.phase {
+            Phase::RolledBack { .. } => {
+                format!("release {} was rolled back already: the traffic is on {} again", release.id, release.live())
+            }
+            Phase::Clearing
+            | Phase::Provisioning { .. }
+            | Phase::Warming { .. }
+            | Phase::Smoke
+            | Phase::Staged
+            | Phase::Switching
+            | Phase::Converging { .. }
+            | Phase::Baking { .. }
+            | Phase::Retaining { .. }
+            | Phase::Retiring
+            | Phase::Done
+            | Phase::Aborting
+            | Phase::Aborted
+            | Phase::RollingBack
+            | Phase::Blocked { .. } => {
+                format!("release {} is {}: {} has been taken down", release.id, release.phase.name(), release.idle())
+            }
+        };
+        let expected = "a previous color that is still warm";
+        let run = format!("switchback deploy {} --image <the image you want>", self.cx.env);
+        Decision::Stop(Ending::Refused(Problem::new(saw, expected, run)))
+    }
+
+    /// What `sweep` leaves alone or starts; `None` where it goes on with an undo or a retirement.
+    pub(super) fn sweep(&self) -> Option<Decision> {
+        match &self.release.phase {
+            Phase::Retaining { until } | Phase::RolledBack { until } if self.cx.now >= *until => {
+                Some(Decision::Record(Event::RetirementStarted))
+            }
+            Phase::Retaining { until } | Phase::RolledBack { until } => {
+                Some(Decision::Stop(Ending::Nothing(format!("{} is kept until {until}", self.release.idle()))))
+            }
+            Phase::Retiring | Phase::Aborting | Phase::RollingBack => None,
+            Phase::Done | Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
+            Phase::Done | Phase::Aborted => Some(Decision::Stop(Ending::Nothing("nothing has expired".into()))),
+            Phase::Blocked { problem, .. } => Some(Decision::Stop(Ending::Blocked(problem.clone()))),
+            Phase::Clearing
+            | Phase::Provisioning { .. }
+            | Phase::Warming { .. }
+            | Phase::Smoke
+            | Phase::Staged
+            | Phase::Switching
+            | Phase::Converging { .. }
+            | Phase::Baking { .. } => Some(Decision::Stop(Ending::Nothing(format!(
+                "release {} is {} and not for a sweep: run `switchback deploy {} --image {}` to finish it or `switchback abort {}` to undo it",
+                self.release.id,
+                self.release.phase.name(),
+                self.cx.env,
+                self.release.image,
+                self.cx.env
+            )))),
+        }
+    }
+}
