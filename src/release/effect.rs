@@ -61,7 +61,11 @@ pub enum Effect {
 #[serde(tag = "result", rename_all = "kebab-case")]
 pub enum EffectResult {
     /// AWS accepted it. That proves nothing about the world: the next look does.
-    Accepted,
+    Accepted {
+        /// Id of the DNS change, where it was one: it tells when every server has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
     /// AWS refused it; nothing changed.
     Refused {
         /// What AWS said, and what to do about it.

@@ -77,6 +77,8 @@ pub struct Release {
     pub refused: Option<Problem>,
     /// How many effects in a row had no answer.
     pub unanswered: u32,
+    /// Id of the last DNS change, where there was one.
+    pub change: Option<String>,
 }
 
 /// Whether a release has moved the traffic.
@@ -159,6 +161,7 @@ impl State {
                 flips: 0,
                 refused: None,
                 unanswered: 0,
+                change: None,
             });
             return Ok(());
         }
@@ -175,8 +178,9 @@ impl State {
             Event::Outcome { result } => {
                 let Some(pending) = self.pending.take() else { return Err(illegal(event, Some(&release.phase))) };
                 match result {
-                    EffectResult::Accepted => {
+                    EffectResult::Accepted { change } => {
                         release.unanswered = 0;
+                        release.change.clone_from(change);
                         if let Effect::Launch { subnet, .. } = pending.effect {
                             release.launched.insert(subnet);
                         }
