@@ -1,0 +1,1 @@
+//! The data plane from outside: real clients, real servers, on loopback.
