@@ -72,6 +72,7 @@ pub enum Event {
     /// The traffic is to go back to the previous color.
     RollbackStarted {
         /// Who asked for it, or what made it necessary.
+        #[serde(flatten)]
         reason: FlipReason,
         /// Checks that were skipped by force, in words; empty without force.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,0 +1,193 @@
+//! Opening, reading and acquiring one environment's journal.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use uuid::Uuid;
+
+use super::entry::{Body, Entry, SCHEMA};
+use super::place::{Place, Slot};
+use super::session::Session;
+use super::{Clock, JournalError, Log, Owner, RunId};
+use crate::config::JournalLocation;
+
+/// How long a lease lasts after the last entry of its owner.
+pub const LEASE_TERM: Duration = Duration::from_secs(60);
+/// How many objects are read at the same time.
+const READS_MAX: usize = 32;
+/// How often a writer meets another writer's entry before it gives up; each time, somebody else got on.
+pub(super) const CONFLICTS_MAX: u32 = 100;
+
+/// One environment's journal. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    environment: String,
+    place: Place,
+    clock: Clock,
+    term: Duration,
+}
+
+/// How the lease is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquire {
+    /// Only where nobody holds it, or where it has expired.
+    IfFree,
+    /// At once: a person's `rollback` or `abort` takes it from a living run.
+    Preempt {
+        /// Why; whoever loses the lease is told.
+        reason: String,
+    },
+}
+
+impl Journal {
+    /// The journal of `environment` at `location`. A folder is created, private to the user, by the first
+    /// append; neither opening nor reading creates it.
+    ///
+    /// # Errors
+    /// [`JournalError::Name`] where the environment's name is not one.
+    pub fn open(location: &JournalLocation, environment: &str) -> Result<Self, JournalError> {
+        // The name becomes a folder's: nothing may lead out of the journal's folder, whoever calls.
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !(1..=64).contains(&environment.len()) || !environment.chars().all(fits) {
+            return Err(JournalError::Name { name: environment.into() });
+        }
+        let place = match location {
+            JournalLocation::Folder(folder) => {
+                Place::Folder { path: folder.join(environment), opened: Arc::new(OnceLock::new()) }
+            }
+        };
+        Ok(Self::at(place, environment))
+    }
+
+    /// The journal of `environment` in `store`, under the environment's name.
+    pub fn with_store(store: Arc<dyn ObjectStore>, environment: &str) -> Self {
+        Self::at(Place::Store { store, prefix: Path::default().join(environment) }, environment)
+    }
+
+    fn at(place: Place, environment: &str) -> Self {
+        Self { environment: environment.into(), place, clock: Clock::system(), term: LEASE_TERM }
+    }
+
+    /// The same journal with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The same journal with leases that last `term` after the owner's last entry.
+    #[must_use]
+    pub fn with_term(self, term: Duration) -> Self {
+        Self { term, ..self }
+    }
+
+    /// The environment's name.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The clock that the lease runs by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn term(&self) -> Duration {
+        self.term
+    }
+
+    /// Every entry, checked. A journal that does not exist is empty.
+    ///
+    /// # Errors
+    /// Whatever is wrong with any entry: nothing is skipped.
+    pub async fn load(&self) -> Result<Log, JournalError> {
+        let head = self.place.head().await?;
+        let mut objects = futures_util::stream::iter(1..=head)
+            .map(|seq| async move { Ok::<_, JournalError>((seq, self.place.read(seq).await?)) })
+            .buffered(READS_MAX);
+        let mut log = Log::default();
+        while let Some((seq, bytes)) = objects.try_next().await? {
+            let object = self.place.object(seq);
+            let Some(bytes) = bytes else {
+                return Err(JournalError::Broken { object, why: format!("it is missing, but entry {head} exists") });
+            };
+            log.admit(&bytes, &object)?;
+        }
+        Ok(log)
+    }
+
+    /// Takes the lease, by writing an entry that says so.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`] where a living run holds it and `mode` is [`Acquire::IfFree`]; whatever is wrong
+    /// with the journal, which must be whole and writable before anything else happens.
+    pub async fn acquire(&self, owner: Owner, mode: Acquire) -> Result<Session, JournalError> {
+        let mut log = self.load().await?;
+        for _ in 0..CONFLICTS_MAX {
+            let now = self.clock.now();
+            let body = match (log.lease(), &mode) {
+                (None, _) => Body::LeaseAcquired { owner: owner.clone() },
+                (Some(lease), _) if lease.expired(now) => {
+                    let reason = format!("the lease had expired at {}", lease.until);
+                    Body::LeaseTaken { owner: owner.clone(), from: lease.owner.run, reason }
+                }
+                (Some(lease), Acquire::IfFree) => {
+                    return Err(JournalError::Held {
+                        environment: self.environment.clone(),
+                        owner: Box::new(lease.owner.clone()),
+                        until: lease.until,
+                    });
+                }
+                (Some(lease), Acquire::Preempt { reason }) => {
+                    Body::LeaseTaken { owner: owner.clone(), from: lease.owner.run, reason: reason.clone() }
+                }
+            };
+            if self.append(&mut log, owner.run, body, now).await? == Slot::Committed {
+                return Ok(Session::new(self.clone(), log, owner, now));
+            }
+        }
+        Err(self.crowded(&log))
+    }
+
+    /// Writes `body` as the entry after the last one of `log`. Either way `log` then holds every entry up to
+    /// that number or beyond: one's own, or those of whoever was faster.
+    pub(super) async fn append(
+        &self,
+        log: &mut Log,
+        run: RunId,
+        body: Body,
+        now: Timestamp,
+    ) -> Result<Slot, JournalError> {
+        let seq = log.head() + 1;
+        let lease_until = (body != Body::LeaseReleased).then(|| now + self.term);
+        let entry =
+            Entry { schema: SCHEMA, seq, id: Uuid::now_v7(), prev: log.tip().into(), at: now, run, lease_until, body };
+        let bytes = entry.encode();
+        let slot = self.place.create(seq, &bytes).await?;
+        match slot {
+            Slot::Committed => log.admit(&bytes, &self.place.object(seq))?,
+            Slot::Taken => self.catch_up(log).await?,
+        }
+        Ok(slot)
+    }
+
+    /// Reads on from the last entry of `log` to the end.
+    async fn catch_up(&self, log: &mut Log) -> Result<(), JournalError> {
+        loop {
+            let seq = log.head() + 1;
+            let Some(bytes) = self.place.read(seq).await? else { return Ok(()) };
+            log.admit(&bytes, &self.place.object(seq))?;
+        }
+    }
+
+    /// The error after too many conflicts.
+    pub(super) fn crowded(&self, log: &Log) -> JournalError {
+        JournalError::Store {
+            doing: "write",
+            object: self.place.object(log.head() + 1),
+            why: format!("another writer was faster {CONFLICTS_MAX} times in a row; try again"),
+        }
+    }
+}
