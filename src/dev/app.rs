@@ -1,1 +1,277 @@
-//! The sample program that instances of the demo run.
+//! The sample program that instances of the demo run: an HTTP server that tells its version, and misbehaves on request.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long requests in flight may take to finish after SIGTERM.
+const FINISH: Duration = Duration::from_secs(30);
+
+const X_VERSION: HeaderName = HeaderName::from_static("x-version");
+
+/// What the program serves, and how it misbehaves. The address comes from `HOST` and `PORT`, as for any other image.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct AppOptions {
+    /// The version that it tells in `/`, `/version` and the header `x-version`.
+    #[arg(long = "app-version", value_name = "TEXT", default_value = "v1")]
+    pub version: String,
+    /// Wait this long before listening.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub start_delay: Duration,
+    /// Exit with code 1 after this time.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub exit_after: Option<Duration>,
+    /// Misbehave on one path: /PATH=hang, =wrong-body, =status:CODE, =late:DURATION, =exit.
+    #[arg(long = "on", value_name = "PATH=FAULT")]
+    pub faults: Vec<PathFault>,
+}
+
+/// A path and how the program misbehaves there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathFault {
+    /// The path, without query.
+    pub path: String,
+    /// What happens.
+    pub fault: Fault,
+}
+
+/// How the program misbehaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Take the request and never answer.
+    Hang,
+    /// Answer 200 with another body.
+    WrongBody,
+    /// Answer with this status.
+    Status(StatusCode),
+    /// Answer rightly, after this time.
+    Late(Duration),
+    /// End the process at once, with code 1.
+    Exit,
+}
+
+/// A text that is no [`PathFault`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected /PATH=hang, /PATH=wrong-body, /PATH=status:CODE, /PATH=late:DURATION or /PATH=exit")]
+pub struct InvalidFault;
+
+impl AppOptions {
+    /// A well-behaved program of this version.
+    pub fn new(version: impl Into<String>) -> Self {
+        Self { version: version.into(), start_delay: Duration::ZERO, exit_after: None, faults: Vec::new() }
+    }
+}
+
+/// Runs the program until SIGTERM or Ctrl-C, on the address in `HOST` (127.0.0.1) and `PORT` (8080).
+///
+/// # Errors
+/// `HOST` or `PORT` cannot be understood, or the address cannot be listened on.
+pub async fn run(options: AppOptions) -> io::Result<()> {
+    let host: IpAddr = variable("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+    let port: u16 = variable("PORT", 8080)?;
+    let instance = variable("INSTANCE_ID", String::from("i-local"))?;
+    let address = SocketAddr::new(host, port);
+    // Before the delay: a SIGTERM while it waits must end it cleanly, too.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    };
+    tokio::pin!(stop);
+    if let Some(after) = options.exit_after {
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            std::process::exit(1);
+        });
+    }
+    tokio::select! {
+        () = tokio::time::sleep(options.start_delay) => (),
+        () = &mut stop => return Ok(()),
+    }
+    let socket = TcpListener::bind(address)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    serve(socket, options, instance, stop).await;
+    Ok(())
+}
+
+/// Serves on `socket` until `stop` ends, then finishes what is in flight. For programs that hold the app in-process;
+/// `start_delay` and `exit_after` belong to [`run`].
+pub async fn serve(socket: TcpListener, options: AppOptions, instance: String, stop: impl Future<Output = ()>) {
+    let app = Arc::new(App { x_version: header_value(&options.version), options, instance });
+    let connections = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let stream = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let connection = connections.watch(app.clone().connection(stream));
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "connection ended early");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(socket);
+    if tokio::time::timeout(FINISH, connections.shutdown()).await.is_err() {
+        tracing::warn!(?FINISH, "requests cut: they did not finish in time");
+    }
+}
+
+struct App {
+    options: AppOptions,
+    instance: String,
+    x_version: HeaderValue,
+}
+
+type Answer = Response<Either<Full<Bytes>, http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>>;
+
+impl App {
+    fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
+        }
+        let service = service_fn(move |request| {
+            let app = self.clone();
+            async move { Ok::<_, Infallible>(app.answer(request).await) }
+        });
+        // No limit on idle connections: the load balancer closes them, never its targets.
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        let fault = self.options.faults.iter().find(|on| on.path == path).map(|on| &on.fault);
+        let mut answer = match fault {
+            None => self.page(&request),
+            Some(Fault::Late(delay)) => {
+                tokio::time::sleep(*delay).await;
+                self.page(&request)
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::WrongBody) => text(StatusCode::OK, "this is not what you expected"),
+            Some(Fault::Status(status)) => text(*status, status.as_str()),
+            Some(Fault::Exit) => std::process::exit(1),
+        };
+        answer.headers_mut().insert(X_VERSION, self.x_version.clone());
+        answer
+    }
+
+    fn page(&self, request: &Request<Incoming>) -> Answer {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+        }
+        match request.uri().path() {
+            "/" => {
+                let body = serde_json::json!({ "version": self.options.version, "instance": self.instance });
+                let mut page = text(StatusCode::OK, &body.to_string());
+                page.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                page
+            }
+            "/healthz" => text(StatusCode::OK, "ok"),
+            "/version" => text(StatusCode::OK, &self.options.version),
+            "/stream" => self.stream(request.uri().query().unwrap_or_default()),
+            _ => text(StatusCode::NOT_FOUND, "not found"),
+        }
+    }
+
+    /// `/stream?lines=10&pause=100ms`: the version, line by line.
+    fn stream(&self, query: &str) -> Answer {
+        let parameter = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find_map(|(key, value)| (key == name).then_some(value))
+        };
+        let lines: u32 = parameter("lines").and_then(|lines| lines.parse().ok()).unwrap_or(10);
+        let pause = parameter("pause").and_then(|pause| duration(pause).ok()).unwrap_or(Duration::from_millis(100));
+        let line = Bytes::from(format!("{}\n", self.options.version));
+        let body = stream::unfold(lines, move |left| {
+            let line = line.clone();
+            async move {
+                let left = left.checked_sub(1)?;
+                tokio::time::sleep(pause).await;
+                Some((Ok(Frame::data(line)), left))
+            }
+        });
+        Response::new(Either::Right(StreamBody::new(body).boxed_unsync()))
+    }
+}
+
+fn text(status: StatusCode, body: &str) -> Answer {
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::copy_from_slice(body.as_bytes()))));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+/// The version as a header; what a header cannot hold is left out.
+fn header_value(version: &str) -> HeaderValue {
+    let plain: String = version.chars().filter(char::is_ascii_graphic).collect();
+    HeaderValue::try_from(plain).expect("visible ASCII characters are a header value")
+}
+
+fn variable<T: FromStr>(name: &str, default: T) -> io::Result<T> {
+    match std::env::var(name) {
+        Err(std::env::VarError::NotPresent) => Ok(default),
+        Ok(text) => text.parse().map_err(|_| io::Error::other(format!("{name} is `{text}`, which cannot be used"))),
+        Err(error) => Err(io::Error::other(format!("{name}: {error}"))),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    duration.try_into().map_err(|_| format!("`{text}` is negative"))
+}
+
+impl FromStr for PathFault {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        let (path, fault) = text.split_once('=').ok_or(InvalidFault)?;
+        if !path.starts_with('/') {
+            return Err(InvalidFault);
+        }
+        let fault = match fault.split_once(':') {
+            None if fault == "hang" => Fault::Hang,
+            None if fault == "wrong-body" => Fault::WrongBody,
+            None if fault == "exit" => Fault::Exit,
+            Some(("status", code)) => Fault::Status(code.parse().map_err(|_| InvalidFault)?),
+            Some(("late", delay)) => Fault::Late(duration(delay).map_err(|_| InvalidFault)?),
+            _ => return Err(InvalidFault),
+        };
+        Ok(Self { path: path.to_owned(), fault })
+    }
+}

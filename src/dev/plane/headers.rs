@@ -47,7 +47,8 @@ pub(super) fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, port: &Head
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(client.to_string().as_bytes());
-    let list = HeaderValue::from_bytes(&list).expect("header values, joined by comma, and an address are a header value");
+    let list =
+        HeaderValue::from_bytes(&list).expect("header values, joined by comma, and an address are a header value");
     headers.insert(X_FORWARDED_FOR, list);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     headers.insert(X_FORWARDED_PORT, port.clone());

@@ -86,7 +86,12 @@ impl Listener {
     }
 }
 
-async fn accept(socket: TcpListener, proxy: Arc<Proxy>, idle: Duration, mut stopped: watch::Receiver<Option<Duration>>) {
+async fn accept(
+    socket: TcpListener,
+    proxy: Arc<Proxy>,
+    idle: Duration,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) {
     let connections = GracefulShutdown::new();
     // Dropped at the end, and with it every connection that is still open.
     let mut tasks = JoinSet::new();

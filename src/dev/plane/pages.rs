@@ -39,7 +39,8 @@ pub(super) fn redirect(redirect: &Redirect, request: &Parts, listener_port: u16)
             .replace("#{query}", request.uri.query().unwrap_or_default())
     };
     let protocol = fill(&redirect.protocol).to_ascii_lowercase();
-    let mut location = format!("{protocol}://{}:{}{}", fill(&redirect.host), fill(&redirect.port), fill(&redirect.path));
+    let mut location =
+        format!("{protocol}://{}:{}{}", fill(&redirect.host), fill(&redirect.port), fill(&redirect.path));
     let query = fill(&redirect.query);
     if !query.is_empty() {
         location.push('?');

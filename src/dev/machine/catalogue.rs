@@ -1,0 +1,181 @@
+//! The image catalogue: which program an image id stands for.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// A catalogue is written by hand; whatever is larger is another file.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The images that instances can be launched from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// Every image, by its id.
+    pub images: BTreeMap<String, Image>,
+}
+
+/// One "AMI": a program instead of a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Image {
+    /// Program and arguments, started without a shell. `{address}`, `{port}`, `{image}` and `{instance}` are replaced in
+    /// the arguments. A program with a slash in it is relative to the catalogue's folder, else it is searched in `PATH`.
+    pub command: Vec<String>,
+    /// The port on which the program serves; it gets it as `PORT` and `{port}`.
+    pub port: u16,
+    /// Environment variables besides `HOST`, `PORT`, `INSTANCE_ID` and `IMAGE_ID`; the rest of the dev cloud's own
+    /// environment is passed on, except the AWS credentials.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// What `DescribeImages` answers; the image's id where it is missing.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What `DescribeImages` answers; it is not compared with this machine's own.
+    #[serde(default)]
+    pub architecture: Architecture,
+    /// Whether instances can be launched from it.
+    #[serde(default)]
+    pub state: ImageState,
+}
+
+/// An image's processor architecture, as EC2 names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Architecture {
+    /// 64-bit x86.
+    #[default]
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit ARM.
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+/// An image's state, as EC2 names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageState {
+    /// Instances can be launched.
+    #[default]
+    Available,
+    /// Being made.
+    Pending,
+    /// Making it failed.
+    Failed,
+    /// It has been withdrawn; `DescribeImages` no longer finds it.
+    Deregistered,
+}
+
+/// Why a catalogue cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The file cannot be read.
+    #[error("cannot read the image catalogue {}: {source}", .file.display())]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is far larger than a catalogue.
+    #[error("the image catalogue {} is larger than {FILE_BYTES_MAX} bytes: is it the right file?", .file.display())]
+    TooLarge {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// The file is no catalogue.
+    #[error("the image catalogue {} is not valid: {problem}", .file.display())]
+    Invalid {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    images: BTreeMap<String, Image>,
+}
+
+impl Catalogue {
+    /// Reads a YAML or JSON file:
+    ///
+    /// ```yaml
+    /// images:
+    ///   ami-0000000000000001a:
+    ///     command: [./my-server, --listen, "{address}:{port}"]
+    ///     port: 8080
+    ///     environment: { VERSION: "1" }
+    /// ```
+    ///
+    /// # Errors
+    /// The file cannot be read, is no such file, or has an image that could not be started.
+    pub fn load(file: &Path) -> Result<Self, CatalogueError> {
+        let read = |source| CatalogueError::Read { file: file.to_owned(), source };
+        let mut text = String::new();
+        let opened = std::fs::File::open(file).map_err(read)?;
+        opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(read)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(CatalogueError::TooLarge { file: file.to_owned() });
+        }
+        let invalid = |problem| CatalogueError::Invalid { file: file.to_owned(), problem };
+        let mut catalogue = Self::parse(&text).map_err(invalid)?;
+        let folder = std::path::absolute(file).map_err(read)?;
+        for image in catalogue.images.values_mut() {
+            let program = &mut image.command[0];
+            if let (true, Some(folder)) = (program.contains('/'), folder.parent()) {
+                *program = folder.join(&*program).display().to_string();
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// The images in `text`; an error says what is wrong and where.
+    fn parse(text: &str) -> Result<Self, String> {
+        let File { images } = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        if images.is_empty() {
+            return Err("it has no image: `images` must have at least one entry".into());
+        }
+        for (id, image) in &images {
+            image.check(id)?;
+        }
+        Ok(Self { images })
+    }
+}
+
+impl Image {
+    /// An available image that runs `command` on `port`.
+    pub fn new(command: Vec<String>, port: u16) -> Self {
+        Self {
+            command,
+            port,
+            environment: BTreeMap::new(),
+            name: None,
+            architecture: Architecture::default(),
+            state: ImageState::default(),
+        }
+    }
+
+    fn check(&self, id: &str) -> Result<(), String> {
+        let digits = id.strip_prefix("ami-").unwrap_or_default();
+        if !(8..=17).contains(&digits.len()) || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(format!(
+                "`{id}` is no image id: expected `ami-` and 8 to 17 of 0-9 and a-f, for example ami-0000000000000001a"
+            ));
+        }
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(format!("image {id}: `command` must name a program, for example [./my-server, \"{{port}}\"]"));
+        }
+        if self.port == 0 {
+            return Err(format!("image {id}: `port` must be 1 to 65535, the port on which the program serves"));
+        }
+        let mut names = self.environment.keys();
+        if let Some(name) = names.find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(format!("image {id}: `{name}` cannot be the name of an environment variable"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! One instance: a child process with an address of its own.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::catalogue::Image;
+use super::keeper;
+
+/// Never passed on: the program of an image is no business of the user's AWS account.
+const WITHHELD: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
+
+/// What an instance is started with.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Id of the image.
+    pub image_id: String,
+    /// The image.
+    pub image: Image,
+    /// The instance's private address; the program must bind to it.
+    pub address: IpAddr,
+    /// Instance id.
+    pub instance_id: String,
+    /// User data, already decoded; the program gets it as `USER_DATA`.
+    pub user_data: Option<String>,
+    /// Where standard output and error go, readable by the owner only; `None` discards them.
+    pub log: Option<PathBuf>,
+}
+
+/// A running instance. Its process is killed when this is dropped, and when our own process ends.
+#[derive(Debug)]
+pub struct Machine {
+    instance_id: String,
+    pid: Pid,
+    /// The reaper holds the sender and owns the child.
+    ended: watch::Receiver<Option<Ended>>,
+}
+
+/// How the process of an instance ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit code or signal; `None` where the system could not tell.
+    pub status: Option<ExitStatus>,
+}
+
+/// Why an instance did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The log file cannot be made.
+    #[error("cannot write the log of instance {instance} to {}: {source}", .file.display())]
+    Log {
+        /// The instance.
+        instance: String,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program cannot be started.
+    #[error("cannot start `{program}` as instance {instance}: {source} (the image catalogue names the program)")]
+    Start {
+        /// The instance.
+        instance: String,
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Machine {
+    /// Starts the program of an image as an instance.
+    ///
+    /// # Errors
+    /// The program cannot be started, or its log cannot be written.
+    pub async fn start(launch: &Launch) -> Result<Self, MachineError> {
+        let (output, errors) = launch.output()?;
+        let mut arguments = launch.image.command.iter();
+        let program = arguments.next().map(String::as_str).unwrap_or_default();
+        let mut command = Command::new(program);
+        command
+            .args(arguments.map(|argument| launch.fill(argument)))
+            .envs(&launch.image.environment)
+            .env("HOST", launch.address.to_string())
+            .env("PORT", launch.image.port.to_string())
+            .env("INSTANCE_ID", &launch.instance_id)
+            .env("IMAGE_ID", &launch.image_id)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            // A group of its own: Ctrl-C in the terminal must not reach it, and it is ended with all that it started.
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in WITHHELD {
+            command.env_remove(name);
+        }
+        if let Some(user_data) = &launch.user_data {
+            command.env("USER_DATA", user_data);
+        }
+        let failed =
+            |source| MachineError::Start { instance: launch.instance_id.clone(), program: program.to_owned(), source };
+        let child = keeper::spawn(command).await.map_err(failed)?;
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = pid.ok_or_else(|| failed(io::Error::other("it ended before it could be watched")))?;
+        let (sender, ended) = watch::channel(None);
+        tokio::spawn(reap(child, pid, sender));
+        Ok(Self { instance_id: launch.instance_id.clone(), pid, ended })
+    }
+
+    /// Instance id.
+    pub fn instance_id(&self) -> &str {
+        &self.instance_id
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// How the process ended, or `None` while it runs.
+    pub fn ended(&self) -> Option<Ended> {
+        *self.ended.borrow()
+    }
+
+    /// Waits until the process has ended by itself, or through [`Machine::stop`].
+    pub async fn wait(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        // A closed channel means that the runtime of the reaper is shutting down, which kills the child.
+        let seen = ended.wait_for(Option::is_some).await;
+        seen.ok().and_then(|ended| *ended).unwrap_or(Ended { status: None })
+    }
+
+    /// Ends it: SIGTERM to the program and all that it started, after `grace` SIGKILL. Returns when the process is gone.
+    pub async fn stop(&self, grace: Duration) -> Ended {
+        self.signal(Signal::TERM);
+        match tokio::time::timeout(grace, self.wait()).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::debug!(instance = self.instance_id, ?grace, "killed: SIGTERM was not enough");
+                self.signal(Signal::KILL);
+                self.wait().await
+            }
+        }
+    }
+
+    /// Ends it at once, as a crash would. [`Machine::wait`] tells when it is gone.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Once it has been reaped, its process id may belong to somebody else.
+        if self.ended().is_some() {
+            return;
+        }
+        if let Err(error) = kill_process_group(self.pid, signal) {
+            tracing::debug!(instance = self.instance_id, %error, ?signal, "cannot signal");
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+async fn reap(mut child: Child, pid: Pid, ended: watch::Sender<Option<Ended>>) {
+    let status = child.wait().await.inspect_err(|error| tracing::warn!(%error, "cannot wait for an instance")).ok();
+    // An instance that has ended is gone with all that it started; most started nothing, and the group is gone already.
+    let _ = kill_process_group(pid, Signal::KILL);
+    ended.send_replace(Some(Ended { status }));
+}
+
+impl Launch {
+    fn fill(&self, argument: &str) -> String {
+        argument
+            .replace("{address}", &self.address.to_string())
+            .replace("{port}", &self.image.port.to_string())
+            .replace("{image}", &self.image_id)
+            .replace("{instance}", &self.instance_id)
+    }
+
+    fn output(&self) -> Result<(Stdio, Stdio), MachineError> {
+        let Some(file) = &self.log else { return Ok((Stdio::null(), Stdio::null())) };
+        let open = || -> io::Result<(File, File)> {
+            let log = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+            let twin = log.try_clone()?;
+            Ok((log, twin))
+        };
+        let failed = |source| MachineError::Log { instance: self.instance_id.clone(), file: file.clone(), source };
+        let (output, errors) = open().map_err(failed)?;
+        Ok((output.into(), errors.into()))
+    }
+}

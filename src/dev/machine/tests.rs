@@ -1,0 +1,1 @@
+//! Machines and catalogues from outside.
