@@ -11,8 +11,12 @@
 //! before it, and whoever takes over waits until those deadlines are past: see [`Session::settle_until`].
 
 mod clock;
+#[cfg(test)]
+mod conformance;
 mod entry;
 mod error;
+#[cfg(test)]
+mod faults;
 mod log;
 mod open;
 mod owner;

@@ -1,0 +1,281 @@
+//! What a journal must do, run over every store that there is.
+//!
+//! Where a test meddles with the store's answers it is in `faulty_tests`; here the stores behave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use object_store::memory::InMemory;
+
+use super::*;
+use crate::config::JournalLocation;
+use crate::release::{Color, Effect, EffectResult, Event};
+
+#[path = "faulty_tests.rs"]
+mod faulty;
+#[path = "race_tests.rs"]
+mod race;
+
+/// A journal in some store; whatever must outlive the test is kept beside it.
+struct Bench {
+    journal: Journal,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Where a test's clock starts.
+fn start() -> Timestamp {
+    "2026-11-21T02:15:00Z".parse().unwrap()
+}
+
+fn memory() -> Bench {
+    let journal = Journal::with_store(Arc::new(InMemory::new()), "shop-prod").with_clock(Clock::starting_at(start()));
+    Bench { journal, _folder: None }
+}
+
+fn folder() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let location = JournalLocation::Folder(folder.path().join("journal"));
+    let journal = Journal::open(&location, "shop-prod").unwrap().with_clock(Clock::starting_at(start()));
+    Bench { journal, _folder: Some(folder) }
+}
+
+/// Runs each test over each store, under paused time.
+macro_rules! over_every_store {
+    ($($test:ident),* $(,)?) => {
+        mod in_memory { $(#[tokio::test(start_paused = true)] async fn $test() { super::$test(super::memory().journal).await })* }
+        mod in_a_folder { $(#[tokio::test(start_paused = true)] async fn $test() {
+            let bench = super::folder();
+            super::$test(bench.journal.clone()).await
+        })* }
+    };
+}
+
+over_every_store! {
+    an_empty_journal_is_free,
+    what_is_appended_is_read_by_others_in_order,
+    of_many_concurrent_acquires_exactly_one_wins,
+    a_released_lease_is_free_at_once,
+    an_expired_lease_is_taken_over_and_a_living_one_is_not,
+    every_append_extends_the_lease,
+    a_lease_is_renewed_when_a_third_of_its_term_has_passed,
+    an_owner_whose_lease_expired_goes_on_while_nobody_took_it,
+    a_preempted_owner_can_write_nothing_any_more,
+    an_owner_is_fenced_by_whoever_took_over_and_not_by_whoever_came_later,
+    a_successor_waits_out_the_calls_that_may_be_on_their_way,
+    a_successor_waits_for_nothing_that_is_settled,
+    open_intents_are_those_without_an_outcome,
+    long_work_keeps_the_lease,
+    long_work_is_dropped_when_the_lease_is_lost,
+}
+
+fn owner(verb: &str) -> Owner {
+    Owner::this_process(verb)
+}
+
+async fn acquire(journal: &Journal, verb: &str) -> Result<Session, JournalError> {
+    journal.acquire(owner(verb), Acquire::IfFree).await
+}
+
+async fn preempt(journal: &Journal, verb: &str) -> Session {
+    let reason = format!("somebody asked for {verb}");
+    journal.acquire(owner(verb), Acquire::Preempt { reason }).await.unwrap()
+}
+
+fn flip(deadline: Timestamp) -> Event {
+    Event::Intent { effect: Effect::Flip { from: Color::new("blue"), to: Color::new("green") }, deadline }
+}
+
+fn accepted() -> Event {
+    Event::Outcome { result: EffectResult::Accepted { change: None } }
+}
+
+fn unknown() -> Event {
+    Event::Outcome { result: EffectResult::Unknown { saw: "no answer".into() } }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+async fn an_empty_journal_is_free(journal: Journal) {
+    let log = journal.load().await.unwrap();
+    assert_eq!((log.entries().len(), log.lease(), log.open_intents().len()), (0, None, 0));
+}
+
+async fn what_is_appended_is_read_by_others_in_order(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    let written = [Event::Cleared, Event::Warmed, flip(start()), accepted(), Event::Switched];
+    for (event, seq) in written.iter().zip(2..) {
+        let entry = session.append(event.clone()).await.unwrap();
+        assert_eq!((entry.seq, &entry.body), (seq, &Body::Event(event.clone())));
+    }
+    let log = journal.load().await.unwrap();
+    assert_eq!(log.entries(), session.log().entries());
+    let read: Vec<_> = log.events().map(|(_, event)| event.clone()).collect();
+    assert_eq!(read, written);
+    assert_eq!(log.lease().unwrap().owner, *session.owner());
+    assert!(log.entries().iter().all(|entry| entry.run == session.owner().run && entry.at == start()));
+}
+
+async fn of_many_concurrent_acquires_exactly_one_wins(journal: Journal) {
+    let rivals = (0..8).map(|_| acquire(&journal, "deploy"));
+    let outcomes = futures_util::future::join_all(rivals).await;
+    let winners: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    assert_eq!(winners.len(), 1);
+    for loser in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        let JournalError::Held { owner, until, .. } = loser else { panic!("{loser}") };
+        assert_eq!((&**owner, *until), (winners[0].owner(), start() + LEASE_TERM));
+    }
+    assert_eq!(journal.load().await.unwrap().entries().len(), 1);
+}
+
+async fn a_released_lease_is_free_at_once(journal: Journal) {
+    acquire(&journal, "deploy").await.unwrap().release().await.unwrap();
+    assert_eq!(journal.load().await.unwrap().lease(), None);
+    let next = acquire(&journal, "sweep").await.unwrap();
+    assert!(matches!(next.log().entries().last().unwrap().body, Body::LeaseAcquired { .. }));
+}
+
+async fn an_expired_lease_is_taken_over_and_a_living_one_is_not(journal: Journal) {
+    let dead = acquire(&journal, "deploy").await.unwrap();
+    pass(59).await;
+    let error = acquire(&journal, "sweep").await.unwrap_err();
+    assert!(matches!(error, JournalError::Held { .. }), "{error}");
+    pass(1).await;
+    let next = acquire(&journal, "sweep").await.unwrap();
+    let Body::LeaseTaken { from, reason, .. } = &next.log().entries().last().unwrap().body else { panic!() };
+    assert_eq!((*from, reason.as_str()), (dead.owner().run, "the lease had expired at 2026-11-21T02:16:00Z"));
+}
+
+async fn every_append_extends_the_lease(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    for minute in 0..5 {
+        pass(50).await;
+        session.append(Event::Warmed).await.unwrap();
+        let until = journal.load().await.unwrap().lease().unwrap().until;
+        assert_eq!(until, start() + Duration::from_secs(50 * (minute + 1)) + LEASE_TERM);
+        assert!(acquire(&journal, "sweep").await.is_err());
+    }
+}
+
+async fn a_lease_is_renewed_when_a_third_of_its_term_has_passed(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    pass(19).await;
+    session.renew_if_due().await.unwrap();
+    assert_eq!(session.log().entries().len(), 1);
+    pass(1).await;
+    session.renew_if_due().await.unwrap();
+    session.renew_if_due().await.unwrap();
+    assert_eq!(session.log().entries().len(), 2);
+    assert_eq!(journal.load().await.unwrap().lease().unwrap().until, start() + Duration::from_secs(80));
+}
+
+async fn an_owner_whose_lease_expired_goes_on_while_nobody_took_it(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    pass(3600).await;
+    session.append(Event::Warmed).await.unwrap();
+    assert!(matches!(acquire(&journal, "sweep").await, Err(JournalError::Held { .. })));
+}
+
+async fn a_preempted_owner_can_write_nothing_any_more(journal: Journal) {
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    let mut new = preempt(&journal, "rollback").await;
+    for _ in 0..3 {
+        let error = old.append(Event::Switched).await.unwrap_err();
+        let JournalError::Fenced { by, reason, .. } = &error else { panic!("{error}") };
+        assert_eq!((&**by, reason.as_str()), (new.owner(), "somebody asked for rollback"));
+    }
+    pass(30).await;
+    assert!(matches!(old.renew_if_due().await, Err(JournalError::Fenced { .. })));
+    assert!(matches!(old.release().await, Err(JournalError::Fenced { .. })));
+    new.append(Event::Resumed).await.unwrap();
+    assert_eq!(journal.load().await.unwrap().entries().len(), 3);
+}
+
+async fn an_owner_is_fenced_by_whoever_took_over_and_not_by_whoever_came_later(journal: Journal) {
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    let rollback = preempt(&journal, "rollback").await;
+    let taker = rollback.owner().clone();
+    rollback.release().await.unwrap();
+    let _later = acquire(&journal, "sweep").await.unwrap();
+    let error = old.append(Event::Switched).await.unwrap_err();
+    assert!(matches!(&error, JournalError::Fenced { by, .. } if **by == taker), "{error}");
+}
+
+async fn a_successor_waits_out_the_calls_that_may_be_on_their_way(journal: Journal) {
+    let in_30_s = start() + Duration::from_secs(30);
+    let in_20_s = start() + Duration::from_secs(20);
+    let unanswered: [&[Event]; 4] = [
+        &[flip(in_30_s)],
+        &[flip(in_30_s), unknown()],
+        // An answer to a later call says nothing about the earlier one.
+        &[flip(in_30_s), unknown(), flip(in_20_s), accepted(), Event::Switched],
+        &[flip(in_20_s), flip(in_30_s)],
+    ];
+    for events in unanswered {
+        let mut old = preempt(&journal, "deploy").await;
+        for event in events {
+            old.append(event.clone()).await.unwrap();
+        }
+        let new = preempt(&journal, "rollback").await;
+        assert_eq!(new.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+        // The successor dies before it settles: the next one has the same to wait for.
+        let next = preempt(&journal, "abort").await;
+        assert_eq!(next.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+        // Also after an owner gave the lease back with the call unanswered.
+        next.release().await.unwrap();
+        let after = acquire(&journal, "sweep").await.unwrap();
+        assert_eq!(after.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+    }
+    pass(40).await;
+    assert_eq!(preempt(&journal, "rollback").await.settle_until(), None, "the margin is over");
+}
+
+async fn a_successor_waits_for_nothing_that_is_settled(journal: Journal) {
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    old.append(flip(start() + Duration::from_secs(30))).await.unwrap();
+    old.append(accepted()).await.unwrap();
+    old.append(Event::Switched).await.unwrap();
+    assert_eq!(preempt(&journal, "rollback").await.settle_until(), None);
+}
+
+async fn open_intents_are_those_without_an_outcome(journal: Journal) {
+    let deadline = start() + Duration::from_secs(30);
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    old.append(flip(deadline)).await.unwrap();
+    old.append(accepted()).await.unwrap();
+    assert!(old.log().open_intents().is_empty());
+    old.append(Event::Warmed).await.unwrap();
+    old.append(flip(deadline)).await.unwrap();
+    let new = preempt(&journal, "rollback").await;
+    let effect = &Effect::Flip { from: Color::new("blue"), to: Color::new("green") };
+    assert_eq!(new.log().open_intents(), [OpenIntent { seq: 5, run: old.owner().run, effect, deadline }]);
+}
+
+async fn long_work_keeps_the_lease(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    let others = journal.clone();
+    let work = async move {
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let error = acquire(&others, "sweep").await.unwrap_err();
+            assert!(matches!(error, JournalError::Held { .. }), "{error}");
+        }
+        "done"
+    };
+    assert_eq!(session.while_renewing(work).await.unwrap(), "done");
+    let renewals = session.log().entries().iter().filter(|entry| entry.body == Body::LeaseRenewed).count();
+    // Every 20 s of 600, and none beyond need.
+    assert!((29..=30).contains(&renewals), "{renewals}");
+    assert_eq!(journal.load().await.unwrap().entries(), session.log().entries());
+}
+
+async fn long_work_is_dropped_when_the_lease_is_lost(journal: Journal) {
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    let taken = preempt(&journal, "rollback").await;
+    let began = tokio::time::Instant::now();
+    let error = session.while_renewing(std::future::pending::<()>()).await.unwrap_err();
+    assert!(matches!(&error, JournalError::Fenced { by, .. } if **by == *taken.owner()), "{error}");
+    assert!(began.elapsed() <= Duration::from_secs(21), "noticed after {:?}", began.elapsed());
+}
