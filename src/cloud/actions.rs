@@ -1,0 +1,163 @@
+//! A listener's action list, pure: what it does with the traffic, and the same list with other weights.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
+};
+
+use crate::release::{Color, GroupPin, Traffic};
+
+/// The weight of the color that gets all the traffic.
+const WEIGHT_ALL: i32 = 100;
+
+/// Why an action list is not ours to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// It ends in something else than a forward.
+    NotForward {
+        /// What, in words.
+        what: String,
+    },
+    /// It forwards to a target group that belongs to neither color.
+    Group {
+        /// Its ARN.
+        arn: String,
+        /// Its weight.
+        weight: i32,
+    },
+    /// Group stickiness is on: clients with a cookie stay where they were, whatever the weights say.
+    Sticky {
+        /// For how long after their last request.
+        seconds: i32,
+    },
+    /// It has an action that this program does not know, and so could not send back.
+    UnknownAction {
+        /// AWS's name of it.
+        kind: String,
+    },
+}
+
+/// The weight of every color's target group in the list; a color that the list does not name is absent.
+///
+/// An absent weight counts as AWS counts it, as 1. The order of the target groups means nothing. A single target group may
+/// stand in the forward configuration, in the action itself, or in both.
+pub(super) fn weights(actions: &[Action], groups: &BTreeMap<Color, GroupPin>) -> Result<BTreeMap<Color, u32>, Foreign> {
+    let mut forward = None;
+    for action in actions {
+        match action.r#type() {
+            Some(ActionTypeEnum::Forward) if forward.is_none() => forward = Some(action),
+            Some(ActionTypeEnum::Forward) => return Err(Foreign::NotForward { what: "two forward actions".into() }),
+            Some(
+                ActionTypeEnum::AuthenticateOidc | ActionTypeEnum::AuthenticateCognito | ActionTypeEnum::JwtValidation,
+            ) => {}
+            Some(ActionTypeEnum::Redirect | ActionTypeEnum::FixedResponse) => {
+                return Err(Foreign::NotForward { what: describe(action) });
+            }
+            other => {
+                let kind = other.map_or("(none)", ActionTypeEnum::as_str).to_owned();
+                return Err(Foreign::UnknownAction { kind });
+            }
+        }
+    }
+    let Some(forward) = forward else { return Err(Foreign::NotForward { what: "no forward action".into() }) };
+    let config = forward.forward_config();
+    let mut found: Vec<(&str, i32)> = config
+        .map(ForwardActionConfig::target_groups)
+        .unwrap_or_default()
+        .iter()
+        .map(|t| (t.target_group_arn().unwrap_or_default(), t.weight().unwrap_or(1)))
+        .collect();
+    if let (true, Some(arn)) = (found.is_empty(), forward.target_group_arn()) {
+        found.push((arn, 1));
+    }
+    let mut weights = BTreeMap::new();
+    for (arn, weight) in found {
+        let color = groups.iter().find(|(_, group)| group.arn == arn).map(|(color, _)| color);
+        let Some(color) = color else { return Err(Foreign::Group { arn: arn.to_owned(), weight }) };
+        *weights.entry(color.clone()).or_insert(0) += u32::try_from(weight).unwrap_or(0);
+    }
+    if weights.is_empty() {
+        return Err(Foreign::NotForward { what: "a forward action without a target group".into() });
+    }
+    // Last, so that a list with several faults names the one that matters more.
+    match config.and_then(ForwardActionConfig::target_group_stickiness_config) {
+        Some(sticky) if sticky.enabled() == Some(true) => {
+            Err(Foreign::Sticky { seconds: sticky.duration_seconds().unwrap_or(0) })
+        }
+        _ => Ok(weights),
+    }
+}
+
+/// What weights mean for the traffic. `weights` names at least one color.
+pub(super) fn traffic(weights: BTreeMap<Color, u32>) -> Traffic {
+    let idle_referenced = weights.len() > 1;
+    let mut with_weight = weights.iter().filter(|(_, weight)| **weight > 0).map(|(color, _)| color);
+    match (with_weight.next(), with_weight.next()) {
+        (None, _) => Traffic::Nowhere,
+        (Some(color), None) => Traffic::Only { color: color.clone(), idle_referenced },
+        (Some(_), Some(_)) => Traffic::Split { weights },
+    }
+}
+
+/// The same list with all traffic going to `winner`, and every other color's target group at weight 0.
+///
+/// The whole list is made anew, because a modify replaces it: authentication stays, with the client secret that AWS has and
+/// does not show; the order stays. Whatever routed before becomes one forward to the colors. Every weight is explicit, since
+/// AWS takes an absent one as 1.
+pub(super) fn all_to(actions: &[Action], groups: &BTreeMap<Color, GroupPin>, winner: &Color) -> Vec<Action> {
+    let mut list: Vec<Action> = actions.iter().filter(|a| !routes(a)).map(resend).collect();
+    let old = actions.iter().find(|a| routes(a));
+    let order = match old {
+        Some(action) => action.order(),
+        None => list.iter().filter_map(Action::order).max().map(|order| order + 1),
+    };
+    let stickiness =
+        old.and_then(Action::forward_config).and_then(ForwardActionConfig::target_group_stickiness_config).map(|old| {
+            TargetGroupStickinessConfig::builder().enabled(false).set_duration_seconds(old.duration_seconds()).build()
+        });
+    let tuples = groups.iter().map(|(color, group)| {
+        let weight = if color == winner { WEIGHT_ALL } else { 0 };
+        TargetGroupTuple::builder().target_group_arn(&group.arn).weight(weight).build()
+    });
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(tuples.collect()))
+        .set_target_group_stickiness_config(stickiness)
+        .build();
+    list.push(Action::builder().r#type(ActionTypeEnum::Forward).set_order(order).forward_config(config).build());
+    list
+}
+
+/// Whether an action decides where a request goes; every list has exactly one that does, the last.
+fn routes(action: &Action) -> bool {
+    matches!(action.r#type(), Some(ActionTypeEnum::Forward | ActionTypeEnum::Redirect | ActionTypeEnum::FixedResponse))
+}
+
+/// An action as it can be sent: AWS never shows the OIDC client secret, and keeps it only when told so.
+fn resend(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Some(oidc) = &mut action.authenticate_oidc_config {
+        oidc.client_secret = None;
+        oidc.use_existing_client_secret = Some(true);
+    }
+    action
+}
+
+fn describe(action: &Action) -> String {
+    if let Some(redirect) = action.redirect_config() {
+        return format!(
+            "a redirect to {}://{}:{}{}",
+            redirect.protocol().unwrap_or("#{protocol}"),
+            redirect.host().unwrap_or("#{host}"),
+            redirect.port().unwrap_or("#{port}"),
+            redirect.path().unwrap_or("/#{path}"),
+        );
+    }
+    match action.fixed_response_config() {
+        Some(fixed) => format!("a fixed response with status {}", fixed.status_code().unwrap_or("unknown")),
+        None => format!("an action of type {}", action.r#type().map_or("(none)", ActionTypeEnum::as_str)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

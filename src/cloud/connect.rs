@@ -1,0 +1,71 @@
+//! The clients: region, credentials, time-outs and retries, set on purpose.
+
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use super::Cloud;
+use super::calls::Observer;
+
+/// How often one call is sent at most.
+const ATTEMPTS_MAX: u32 = 5;
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call may take with all its attempts. Shorter than any intent's deadline, so that a call which was given up
+/// cannot take effect later than its owner thinks.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Cloud {
+    /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the profile).
+    ///
+    /// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked for
+    /// credentials only where no other source has any, and never for the region, because a machine outside of AWS would wait
+    /// for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
+    pub async fn connect(region: Option<&str>) -> Self {
+        let region = RegionProviderChain::first_try(region.map(|r| Region::new(r.to_owned())))
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new());
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(region)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            )
+            .load()
+            .await;
+        Self::from_conf(&config)
+    }
+
+    /// Clients with this configuration as it is, for example with an in-process HTTP connector and paused time.
+    pub fn from_conf(config: &SdkConfig) -> Self {
+        let observer = Observer::default();
+        Self {
+            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(
+                aws_sdk_elasticloadbalancingv2::config::Builder::from(config).interceptor(observer.clone()).build(),
+            ),
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(config).interceptor(observer.clone()).build(),
+            ),
+            route53: aws_sdk_route53::Client::from_conf(
+                aws_sdk_route53::config::Builder::from(config).interceptor(observer.clone()).build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(config).interceptor(observer.clone()).build(),
+            ),
+            region: config.region().map(|r| r.as_ref().to_owned()),
+            observer,
+            templates: Default::default(),
+        }
+    }
+}
