@@ -22,6 +22,7 @@ pub struct Request {
 }
 
 /// The answer to a request.
+#[expect(clippy::large_enum_variant, reason = "one value per run, matched at once and never stored")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// Record this event: the release has started.

@@ -61,6 +61,7 @@ pub struct Context {
 }
 
 /// The next step.
+#[expect(clippy::large_enum_variant, reason = "one value per step, matched at once and never stored")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Ask these questions at once.

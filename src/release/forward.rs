@@ -94,10 +94,9 @@ impl Step<'_> {
             return decision;
         }
         match self.facts.traffic.as_ref() {
-            Some(Traffic::Only { color, idle_referenced }) if color == from => {
-                if !idle_referenced {
-                    return Decision::Act(Effect::Reference { live: from.clone(), idle: to.clone() });
-                }
+            Some(Traffic::Only { color, idle_referenced: true }) if color == from => {}
+            Some(Traffic::Only { color, idle_referenced: false }) if color == from => {
+                return Decision::Act(Effect::Reference { live: from.clone(), idle: to.clone() });
             }
             Some(other) => return self.block(foreign_writer(self.cx, from, other)),
             None => {}
