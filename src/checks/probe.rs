@@ -49,6 +49,13 @@ impl Prober {
         Self { path: path.into(), extra_roots: Vec::new() }
     }
 
+    /// The same prober, which also trusts `root`.
+    #[cfg(test)]
+    pub(super) fn trusting(mut self, root: reqwest::Certificate) -> Self {
+        self.extra_roots.push(root);
+        self
+    }
+
     /// Who answers through `route`, given the private address and target-group port of each color's instances.
     ///
     /// For a DNS switch the route is the new color's own load balancer: this then proves that it serves the new

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use crate::release::{Color, ReleaseId};
 
@@ -52,6 +55,25 @@ impl Server {
 
     /// A server that decides by the number of the request and its head.
     pub(super) async fn answering(decide: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(None, decide).await
+    }
+
+    /// A server with a certificate of its own for `name`, and that certificate.
+    pub(super) async fn with_certificate(name: &str, reply: Reply) -> (Self, reqwest::Certificate) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let server = Self::start(Some(TlsAcceptor::from(Arc::new(config))), move |_, _| reply.clone()).await;
+        (server, reqwest::Certificate::from_der(made.cert.der()).unwrap())
+    }
+
+    async fn start(tls: Option<TlsAcceptor>, decide: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -60,7 +82,18 @@ impl Server {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, heads.clone(), decide.clone()));
+                let (tls, heads, decide) = (tls.clone(), heads.clone(), decide.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, heads, decide).await,
+                        // A client that does not trust the certificate ends the handshake.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, heads, decide).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -76,7 +109,7 @@ impl Server {
 }
 
 /// Answers the one request of a connection.
-pub(super) async fn serve<S, D>(mut stream: S, heads: Arc<Mutex<Vec<String>>>, decide: Arc<D>)
+async fn serve<S, D>(mut stream: S, heads: Arc<Mutex<Vec<String>>>, decide: Arc<D>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     D: Fn(usize, &str) -> Reply,

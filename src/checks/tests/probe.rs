@@ -139,3 +139,26 @@ async fn a_probe_can_run_on_another_thread() {
     let answer = tokio::spawn(async move { ask(&balancer, &[], &[v2.endpoint]).await });
     assert_eq!(answer.await.unwrap(), ProbeAnswer::New);
 }
+
+#[tokio::test]
+async fn over_https_the_rules_host_must_be_in_the_certificate() {
+    let v2 = version("v2").await;
+    let (balancer, root) = Server::with_certificate("shop.example.com", Reply::ok("v2")).await;
+    let prober = Prober::new("/version").trusting(root);
+    let at = |host: &str| RoutePin { https: true, host: Some(host.into()), ..route(&balancer) };
+    assert_eq!(prober.ask(&at("shop.example.com"), &[], &[v2.endpoint]).await, ProbeAnswer::New);
+    assert!(v2.heads()[0].contains("\r\nx-forwarded-proto: https\r\n"), "{}", v2.heads()[0]);
+    let saw = unclear(prober.ask(&at("other.example.com"), &[], &[v2.endpoint]).await);
+    assert!(saw.contains("certificate not valid for name"), "{saw}");
+}
+
+#[tokio::test]
+async fn over_https_without_a_host_the_chain_is_verified_and_the_name_is_not() {
+    let v2 = version("v2").await;
+    let (balancer, root) = Server::with_certificate("shop.example.com", Reply::ok("v2")).await;
+    let route = RoutePin { https: true, ..route(&balancer) };
+    let trusting = Prober::new("/version").trusting(root);
+    assert_eq!(trusting.ask(&route, &[], &[v2.endpoint]).await, ProbeAnswer::New);
+    let saw = unclear(Prober::new("/version").ask(&route, &[], &[v2.endpoint]).await);
+    assert!(saw.contains("UnknownIssuer"), "{saw}");
+}
