@@ -1,0 +1,47 @@
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+output "environment_file" {
+  description = "The environment file for switchback: terraform output -raw environment_file > shop.yaml"
+  value = templatefile("${path.module}/environment.yaml.tftpl", {
+    name                = var.name
+    region              = data.aws_region.current.id
+    account             = data.aws_caller_identity.current.account_id
+    first_color         = var.colors[0]
+    first_target_group  = aws_lb_target_group.color[var.colors[0]].name
+    second_color        = var.colors[1]
+    second_target_group = aws_lb_target_group.color[var.colors[1]].name
+    load_balancer       = aws_lb.this.name
+    listener_port       = var.listener_port
+    rule                = local.rule
+    launch_template     = module.fleet.launch_template_name
+    instance_count      = var.instance_count
+    instance_subnets    = join(", ", var.instance_subnets)
+    smoke_path          = jsonencode(var.smoke_path)
+    retain              = var.retain
+  })
+}
+
+locals {
+  # How the environment file names the rule: by its path or host, since its priority may change.
+  rule = (
+    var.rule == null ? "" :
+    var.rule.path != null ? ", rule: { path: ${jsonencode(var.rule.path)} }" :
+    ", rule: { host: ${jsonencode(var.rule.host)} }"
+  )
+}
+
+output "deploy_role_arn" {
+  description = "The role that switchback runs as."
+  value       = module.deploy_role.arn
+}
+
+output "load_balancer_dns_name" {
+  description = "Where clients go."
+  value       = aws_lb.this.dns_name
+}
+
+output "load_balancer_zone_id" {
+  description = "Hosted zone of the load balancer's name, for an alias record."
+  value       = aws_lb.this.zone_id
+}

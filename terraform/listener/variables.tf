@@ -1,0 +1,181 @@
+variable "name" {
+  description = "Name of the environment: unique per account and region; every resource is named after it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]+[a-z0-9]$", var.name)) && !startswith(var.name, "internal-")
+    error_message = "The name has at least three lower-case letters, digits and hyphens, and does not start with internal-."
+  }
+
+  # AWS's limit for target groups and load balancers is 32.
+  validation {
+    condition     = alltrue([for color in var.colors : length("${var.name}-${color}") <= 32])
+    error_message = "The name, a hyphen and a color together have at most 32 characters."
+  }
+}
+
+variable "rule" {
+  description = "The listener rule that carries the traffic: its priority, and a path or a host. Null for the listener's default action."
+  type = object({
+    priority = number
+    path     = optional(string)
+    host     = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.rule == null ? true : (var.rule.path == null) != (var.rule.host == null)
+    error_message = "A rule has either a path or a host."
+  }
+}
+
+variable "colors" {
+  description = "Names of the two colors. The first has the traffic until switchback moves it."
+  type        = list(string)
+  default     = ["blue", "green"]
+
+  validation {
+    condition     = length(var.colors) == 2 && length(distinct(var.colors)) == 2
+    error_message = "An environment has two colors with different names."
+  }
+
+  validation {
+    condition     = alltrue([for color in var.colors : can(regex("^[a-z0-9][a-z0-9-]*$", color))])
+    error_message = "A color is named in lower-case letters, digits and hyphens."
+  }
+}
+
+variable "vpc_id" {
+  description = "VPC of the load balancer and the instances."
+  type        = string
+}
+
+variable "load_balancer_subnets" {
+  description = "Subnets of the load balancer, at least two, in different zones that include every zone of the instances."
+  type        = list(string)
+}
+
+variable "internal" {
+  description = "Whether the load balancer has private addresses only."
+  type        = bool
+  default     = false
+}
+
+variable "client_cidrs" {
+  description = "IPv4 ranges that may reach the listener."
+  type        = list(string)
+  default     = ["0.0.0.0/0"]
+}
+
+variable "listener_port" {
+  description = "Port of the listener."
+  type        = number
+  default     = 443
+}
+
+variable "certificate_arn" {
+  description = "ACM certificate of the listener. Without one the listener speaks plain HTTP."
+  type        = string
+  default     = null
+}
+
+variable "ssl_policy" {
+  description = "TLS policy of the listener, where it has a certificate."
+  type        = string
+  default     = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+}
+
+variable "port" {
+  description = "Port on which an instance serves HTTP."
+  type        = number
+}
+
+variable "health_check" {
+  description = "How the load balancer checks an instance. Times in seconds; the port is the traffic port if null."
+  type = object({
+    path                = optional(string, "/")
+    port                = optional(number)
+    matcher             = optional(string, "200")
+    interval            = optional(number, 10)
+    timeout             = optional(number, 5)
+    healthy_threshold   = optional(number, 2)
+    unhealthy_threshold = optional(number, 2)
+  })
+  default = {}
+}
+
+variable "deregistration_delay" {
+  description = "How long requests in flight may take to finish when an instance is taken down, in seconds."
+  type        = number
+  default     = 60
+}
+
+variable "instance_count" {
+  description = "How many instances a color has."
+  type        = number
+
+  validation {
+    condition     = var.instance_count >= 1
+    error_message = "A color has at least one instance."
+  }
+}
+
+variable "instance_subnets" {
+  description = "Subnets over which the instances of a color are spread."
+  type        = list(string)
+}
+
+variable "instance_type" {
+  description = "Instance type; its architecture must be the image's."
+  type        = string
+}
+
+variable "user_data" {
+  description = "User data as plain text, where the image needs any."
+  type        = string
+  default     = null
+}
+
+variable "instance_profile" {
+  description = "Instance profile of the instances, with its role."
+  type = object({
+    arn      = string
+    role_arn = string
+  })
+  default = null
+}
+
+variable "image_owners" {
+  description = "Owners of the images that may be released: account ids, amazon or aws-marketplace. This account if null."
+  type        = list(string)
+  default     = null
+}
+
+variable "runner_cidrs" {
+  description = "IPv4 ranges from which switchback reaches the instances for smoke checks."
+  type        = list(string)
+  default     = []
+}
+
+variable "runner_trust_policy" {
+  description = "Who may assume the deploy role: a trust policy as JSON."
+  type        = string
+}
+
+variable "smoke_path" {
+  description = "Path of the smoke check in the environment file."
+  type        = string
+  default     = "/"
+}
+
+variable "retain" {
+  description = "How long the previous color stays warm after a release, in the environment file."
+  type        = string
+  default     = "24h"
+}
+
+variable "tags" {
+  description = "Tags for every resource."
+  type        = map(string)
+  default     = {}
+}
