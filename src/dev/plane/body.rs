@@ -157,3 +157,23 @@ impl fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_goes_on_does_not_count_as_idle() {
+        let started = Instant::now();
+        let activity = Activity::now();
+        let uploading = activity.clone();
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                uploading.seen();
+            }
+        });
+        activity.quiet_for(Duration::from_secs(60)).await;
+        assert_eq!(started.elapsed().as_secs(), 5 * 50 + 60);
+    }
+}
