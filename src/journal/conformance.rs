@@ -204,31 +204,33 @@ async fn an_owner_is_fenced_by_whoever_took_over_and_not_by_whoever_came_later(j
 }
 
 async fn a_successor_waits_out_the_calls_that_may_be_on_their_way(journal: Journal) {
-    let in_30_s = start() + Duration::from_secs(30);
-    let in_20_s = start() + Duration::from_secs(20);
-    let unanswered: [&[Event]; 4] = [
-        &[flip(in_30_s)],
-        &[flip(in_30_s), unknown()],
+    // Each case has its own deadlines, later than those before: what an earlier case left open must not help.
+    let case = |n: u64| (start() + Duration::from_secs(30 + 2 * n), start() + Duration::from_secs(29 + 2 * n));
+    let unanswered: [fn(Timestamp, Timestamp) -> Vec<Event>; 4] = [
+        |late, _| vec![flip(late)],
+        |late, _| vec![flip(late), unknown()],
         // An answer to a later call says nothing about the earlier one.
-        &[flip(in_30_s), unknown(), flip(in_20_s), accepted(), Event::Switched],
-        &[flip(in_20_s), flip(in_30_s)],
+        |late, early| vec![flip(late), unknown(), flip(early), accepted(), Event::Switched],
+        |late, early| vec![flip(late), flip(early), accepted()],
     ];
-    for events in unanswered {
+    for (n, events) in (0..).zip(unanswered) {
+        let (late, early) = case(n);
+        let events = events(late, early);
         let mut old = preempt(&journal, "deploy").await;
-        for event in events {
+        for event in &events {
             old.append(event.clone()).await.unwrap();
         }
         let new = preempt(&journal, "rollback").await;
-        assert_eq!(new.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+        assert_eq!(new.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
         // The successor dies before it settles: the next one has the same to wait for.
         let next = preempt(&journal, "abort").await;
-        assert_eq!(next.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+        assert_eq!(next.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
         // Also after an owner gave the lease back with the call unanswered.
         next.release().await.unwrap();
         let after = acquire(&journal, "sweep").await.unwrap();
-        assert_eq!(after.settle_until(), Some(in_30_s + SETTLE_MARGIN), "{events:?}");
+        assert_eq!(after.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
     }
-    pass(40).await;
+    pass(46).await;
     assert_eq!(preempt(&journal, "rollback").await.settle_until(), None, "the margin is over");
 }
 
