@@ -95,9 +95,11 @@ impl Intercept for Observer {
         "switchback calls"
     }
 
-    fn read_before_execution(
+    // Not `read_before_execution`: for an interceptor of the client that comes before the call has its name.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(metadata) = cfg.load::<Metadata>() else { return Ok(()) };

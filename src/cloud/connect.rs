@@ -9,18 +9,28 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
-use super::Cloud;
 use super::calls::Observer;
+use super::{Cloud, CloudError};
 
 /// How often one call is sent at most.
 const ATTEMPTS_MAX: u32 = 5;
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a call may take with all its attempts. Shorter than any intent's deadline, so that a call which was given up
-/// cannot take effect later than its owner thinks.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a change of AWS may take, with all its calls and their attempts. Whoever announces a change before it is sent adds
+/// this to the time of sending: later it cannot take effect any more.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A change that takes several calls, given up as a whole when a single call would be.
+pub(super) async fn within<T>(
+    operation: &'static str,
+    change: impl Future<Output = Result<T, CloudError>>,
+) -> Result<T, CloudError> {
+    tokio::time::timeout(CHANGE_TIMEOUT, change)
+        .await
+        .unwrap_or_else(|_| Err(CloudError::cut_off(operation, CHANGE_TIMEOUT)))
+}
 
 impl Cloud {
     /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the profile).
@@ -39,7 +49,7 @@ impl Cloud {
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .operation_timeout(OPERATION_TIMEOUT)
+                    .operation_timeout(CHANGE_TIMEOUT)
                     .build(),
             )
             .load()

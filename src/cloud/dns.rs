@@ -1,7 +1,10 @@
 //! The switch that is a pair of weighted Route 53 records: read, written, and whether a change is in sync.
 
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError;
 use aws_sdk_route53::types::{ChangeBatch, ChangeStatus, ResourceRecordSet, RrType};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde::Deserialize;
 
 use super::calls::Trail;
 use super::reading::Raw;
@@ -68,15 +71,15 @@ impl Cloud {
             .send()
             .await
             .map_err(|e| {
-                let messages = match e.as_service_error() {
-                    Some(ChangeResourceRecordSetsError::InvalidChangeBatch(e)) => e.messages().join("; "),
-                    _ => String::new(),
-                };
+                let messages = mismatch(&e);
                 let error = CloudError::change(OPERATION, &trail, e);
-                changed_meanwhile(error, pin, &messages)
+                match messages {
+                    Some(messages) => changed_meanwhile(error, pin, &messages),
+                    None => error,
+                }
             })?;
         let id = answer.change_info().ok_or_else(|| CloudError::incomplete(OPERATION, "change id"))?.id();
-        Ok(ChangeId(id.trim_start_matches("/change/").to_owned()))
+        Ok(ChangeId::new(id.trim_start_matches("/change/")))
     }
 
     /// Every record of a name and type, in every page.
@@ -137,17 +140,46 @@ fn foreign(pin: &RecordPin, saw: String) -> Traffic {
     Traffic::Foreign { problem: Problem::new(saw, expected, look(pin)) }
 }
 
+/// What Route 53 says about a batch that does not fit the records; `None` for any other error.
+///
+/// The answer comes in two forms. The older one, with `InvalidChangeBatch` as its root, is unknown to the SDK, which then has
+/// neither a code nor a message.
+fn mismatch(error: &SdkError<ChangeResourceRecordSetsError, HttpResponse>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Older {
+        #[serde(rename = "Messages")]
+        messages: Messages,
+    }
+    #[derive(Deserialize)]
+    struct Messages {
+        #[serde(rename = "Message", default)]
+        list: Vec<String>,
+    }
+    let service = error.as_service_error()?;
+    if let ChangeResourceRecordSetsError::InvalidChangeBatch(e) = service {
+        let listed = e.messages().join("; ");
+        return Some(if listed.is_empty() { e.message().unwrap_or_default().to_owned() } else { listed });
+    }
+    let body = std::str::from_utf8(error.raw_response()?.body().bytes()?).ok()?;
+    if service.code().is_some() || !body.contains("<InvalidChangeBatch") {
+        return None;
+    }
+    let older = quick_xml::de::from_str::<Older>(body);
+    Some(older.map_or_else(|_| "the change batch is not valid".to_owned(), |o| o.messages.list.join("; ")))
+}
+
 /// A batch that does not fit the records means that they are not as they were read, unless an earlier attempt of the same call
 /// is what changed them: then the outcome stays unknown.
-fn changed_meanwhile(error: CloudError, pin: &RecordPin, messages: &str) -> CloudError {
-    if error.code.as_deref() != Some("InvalidChangeBatch") {
-        return error;
-    }
-    let said = if messages.is_empty() { error.message.as_str() } else { messages };
+fn changed_meanwhile(error: CloudError, pin: &RecordPin, said: &str) -> CloudError {
     let problem = Problem::new(
         format!("Route 53 refused the change: {said}"),
         format!("{} {} exactly as read a moment before; somebody else writes there too", pin.name, pin.record_type),
         look(pin),
     );
-    CloudError { kind: Kind::Refused(Box::new(problem)), message: said.to_owned(), ..error }
+    CloudError {
+        kind: Kind::Refused(Box::new(problem)),
+        code: Some("InvalidChangeBatch".to_owned()),
+        message: said.to_owned(),
+        ..error
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -73,6 +74,18 @@ impl CloudError {
             message: format!("the answer has no {missing}"),
             request_id: None,
             maybe_done: false,
+        }
+    }
+
+    /// A change was given up after `limit`; some of its calls may have been made.
+    pub(super) fn cut_off(operation: &'static str, limit: Duration) -> Self {
+        Self {
+            operation,
+            kind: Kind::NoAnswer,
+            code: None,
+            message: format!("it was not done within {limit:?}"),
+            request_id: None,
+            maybe_done: true,
         }
     }
 

@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
 use jiff::Timestamp;
 
 use super::calls::Trail;
+use super::connect::within;
 use super::{Cloud, CloudError};
 use crate::release::{Color, InstanceFact, InstanceState, Pins, Problem, ReleaseId};
 
@@ -108,24 +109,27 @@ impl Cloud {
         instances: &[String],
     ) -> Result<Vec<String>, CloudError> {
         const OPERATION: &str = "ec2:TerminateInstances";
-        let mut found = Vec::new();
-        for chunk in instances.chunks(FILTER_VALUES_MAX) {
-            // By filter and not by id: one id that is gone would fail the whole call.
-            found.extend(self.describe(vec![filter("instance-id", chunk.iter().map(String::as_str))]).await?);
-        }
-        let ids = ours_and_alive(&found, environment, color).map_err(|p| CloudError::refused(OPERATION, p))?;
-        for chunk in ids.chunks(FILTER_VALUES_MAX) {
-            let trail = Trail::default();
-            self.ec2
-                .terminate_instances()
-                .set_instance_ids(Some(chunk.to_vec()))
-                .customize()
-                .interceptor(trail.clone())
-                .send()
-                .await
-                .map_err(|e| protected(CloudError::change(OPERATION, &trail, e)))?;
-        }
-        Ok(ids)
+        within(OPERATION, async {
+            let mut found = Vec::new();
+            for chunk in instances.chunks(FILTER_VALUES_MAX) {
+                // By filter and not by id: one id that is gone would fail the whole call.
+                found.extend(self.describe(vec![filter("instance-id", chunk.iter().map(String::as_str))]).await?);
+            }
+            let ids = ours_and_alive(&found, environment, color).map_err(|p| CloudError::refused(OPERATION, p))?;
+            for chunk in ids.chunks(FILTER_VALUES_MAX) {
+                let trail = Trail::default();
+                self.ec2
+                    .terminate_instances()
+                    .set_instance_ids(Some(chunk.to_vec()))
+                    .customize()
+                    .interceptor(trail.clone())
+                    .send()
+                    .await
+                    .map_err(|e| protected(CloudError::change(OPERATION, &trail, e)))?;
+            }
+            Ok(ids)
+        })
+        .await
     }
 
     async fn describe(&self, filters: Vec<Filter>) -> Result<Vec<Instance>, CloudError> {

@@ -12,9 +12,14 @@ const WEIGHT_ALL: i64 = 255;
 
 /// A change that Route 53 is spreading to its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeId(pub(super) String);
+pub struct ChangeId(String);
 
 impl ChangeId {
+    /// The change with this id, as the journal kept it.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
     /// The id as text, without `/change/`.
     pub fn as_str(&self) -> &str {
         &self.0

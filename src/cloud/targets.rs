@@ -3,6 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription, TargetHealthStateEnum};
 
 use super::calls::Trail;
+use super::connect::within;
 use super::{Cloud, CloudError};
 use crate::release::{Color, GroupPin, HealthState, Pins, Problem, TargetFact, Targets};
 
@@ -37,19 +38,22 @@ impl Cloud {
     pub async fn register(&self, pins: &Pins, color: &Color, instances: &[String]) -> Result<(), CloudError> {
         const OPERATION: &str = "elbv2:RegisterTargets";
         let group = group(OPERATION, pins, color)?;
-        for chunk in instances.chunks(TARGETS_PER_CALL) {
-            let trail = Trail::default();
-            self.elb
-                .register_targets()
-                .target_group_arn(&group.arn)
-                .set_targets(Some(descriptions(chunk)))
-                .customize()
-                .interceptor(trail.clone())
-                .send()
-                .await
-                .map_err(|e| CloudError::change(OPERATION, &trail, e))?;
-        }
-        Ok(())
+        within(OPERATION, async {
+            for chunk in instances.chunks(TARGETS_PER_CALL) {
+                let trail = Trail::default();
+                self.elb
+                    .register_targets()
+                    .target_group_arn(&group.arn)
+                    .set_targets(Some(descriptions(chunk)))
+                    .customize()
+                    .interceptor(trail.clone())
+                    .send()
+                    .await
+                    .map_err(|e| CloudError::change(OPERATION, &trail, e))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Deregister instances from the color's target group: they drain for the deregistration delay. Those that are not
@@ -60,19 +64,22 @@ impl Cloud {
     pub async fn deregister(&self, pins: &Pins, color: &Color, instances: &[String]) -> Result<(), CloudError> {
         const OPERATION: &str = "elbv2:DeregisterTargets";
         let group = group(OPERATION, pins, color)?;
-        for chunk in instances.chunks(TARGETS_PER_CALL) {
-            let trail = Trail::default();
-            self.elb
-                .deregister_targets()
-                .target_group_arn(&group.arn)
-                .set_targets(Some(descriptions(chunk)))
-                .customize()
-                .interceptor(trail.clone())
-                .send()
-                .await
-                .map_err(|e| CloudError::change(OPERATION, &trail, e))?;
-        }
-        Ok(())
+        within(OPERATION, async {
+            for chunk in instances.chunks(TARGETS_PER_CALL) {
+                let trail = Trail::default();
+                self.elb
+                    .deregister_targets()
+                    .target_group_arn(&group.arn)
+                    .set_targets(Some(descriptions(chunk)))
+                    .customize()
+                    .interceptor(trail.clone())
+                    .send()
+                    .await
+                    .map_err(|e| CloudError::change(OPERATION, &trail, e))?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 
