@@ -126,10 +126,14 @@ fn sides<'a>(state: &State, request: &'a Request, facts: &'a Facts) -> Result<(&
         && matches!(release.phase, Phase::Retaining { .. } | Phase::RolledBack { .. })
         && release.live() != live
     {
+        let mut run = vec![format!("{status} (prints the command that puts the traffic back)")];
+        if matches!(release.phase, Phase::Retaining { .. }) {
+            run.push(format!("switchback rollback {} --force (makes {live} the truth)", request.env));
+        }
         return Err(Problem {
             saw: format!("all traffic goes to {live}, written by somebody else"),
             expected: format!("all traffic on {}, where release {} left it", release.live(), release.id),
-            run: vec![status, format!("switchback rollback {} --force (makes {live} the truth)", request.env)],
+            run,
         });
     }
     let idle = request.pins.other(live).ok_or_else(|| {

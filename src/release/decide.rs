@@ -98,6 +98,11 @@ pub enum Ending {
     Blocked(Problem),
 }
 
+/// How often a call that AWS accepted may fail to show in the world before the run stops repeating it.
+const REPEATS_MAX: u32 = 5;
+/// How long an accepted call may take to show, times the number of announcements.
+const SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// The next step of the newest release, from what is recorded, what was just seen, and what is wanted.
 pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> Decision {
     let Some(release) = &state.release else {
@@ -111,20 +116,15 @@ pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> De
         });
     };
     let step = Step { state, release, cx, facts, memory };
-    match cx.goal {
-        Goal::Deploy => {}
-        Goal::Rollback { .. } | Goal::Abort => {
-            if let Some(decision) = step.turn_back() {
-                return decision;
-            }
-        }
-        Goal::Sweep => {
-            if let Some(decision) = step.sweep() {
-                return decision;
-            }
-        }
+    let aside = match cx.goal {
+        Goal::Deploy => None,
+        Goal::Rollback { .. } | Goal::Abort => step.turn_back(),
+        Goal::Sweep => step.sweep(),
+    };
+    match aside.unwrap_or_else(|| step.forward()) {
+        Decision::Act(effect) => step.unless_repeated_in_vain(effect),
+        decision @ (Decision::Ask(_) | Decision::Record(_) | Decision::Wait { .. } | Decision::Stop(_)) => decision,
     }
-    step.forward()
 }
 
 /// The missing ones of `questions`, to be asked at once; `None` when all are answered.
@@ -190,12 +190,50 @@ impl Step<'_> {
         !expected.is_empty() && registered == expected
     }
 
-    /// A wait until an announced call can no longer land; `None` when there is none.
+    /// A wait until no announced call can land any more; `None` when none can.
     pub(super) fn may_still_land(&self) -> Option<Decision> {
-        let pending = self.state.pending.as_ref()?;
-        (self.cx.now < pending.deadline).then(|| Decision::Wait {
-            reason: format!("an announced call may still land: {}", pending.effect.describe()),
-            until: Some(pending.deadline),
+        may_still_land(self.state, self.cx)
+    }
+
+    /// A wait for the last announced call to show in what AWS answers; `None` when it has had its time.
+    pub(super) fn may_not_show_yet(&self) -> Option<Decision> {
+        let announced = self.release.announced.as_ref()?;
+        let shows = announced.at + SHOWS_WITHIN * i32::try_from(announced.times).unwrap_or(i32::MAX);
+        (self.cx.now < shows).then(|| Decision::Wait {
+            reason: format!("it does not show yet: {}", announced.effect.describe()),
+            until: Some(shows),
         })
     }
+
+    /// `effect`, or a wait where it was just made and does not show, or the end where it was made too often.
+    fn unless_repeated_in_vain(&self, effect: Effect) -> Decision {
+        let Some(announced) = self.release.announced.as_ref().filter(|a| a.effect == effect) else {
+            return Decision::Act(effect);
+        };
+        if let Some(wait) = self.may_not_show_yet() {
+            return wait;
+        }
+        if announced.times < REPEATS_MAX {
+            return Decision::Act(effect);
+        }
+        let problem = Problem::new(
+            format!("AWS was told {} times to {}, and it never showed", announced.times, effect.describe()),
+            "a call that shows in what AWS answers",
+            format!("switchback status {}", self.cx.env),
+        );
+        if self.release.phase.before_switched() && !self.release.phase.takes_down() {
+            self.fail(problem)
+        } else {
+            self.block(problem)
+        }
+    }
+}
+
+/// A wait until no announced call can land any more; `None` when none can.
+pub(super) fn may_still_land(state: &State, cx: &Context) -> Option<Decision> {
+    let pending = state.pending.as_ref();
+    let until = state.late_until.max(pending.map(|p| p.deadline))?;
+    let what = pending.map_or_else(|| "one without an answer".to_string(), |p| p.effect.describe());
+    (cx.now < until)
+        .then(|| Decision::Wait { reason: format!("an announced call may still land: {what}"), until: Some(until) })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::decide::{Decision, Ending, Step, ask};
 use super::takedown::{foreign_writer, take_down};
 use super::{
-    Effect, Event, FlipReason, HealthState, InstanceFact, InstanceState, Launched, Phase, ProbeAnswer, Problem,
+    Color, Effect, Event, FlipReason, HealthState, InstanceFact, InstanceState, Launched, Phase, ProbeAnswer, Problem,
     Question, TargetFact, Targets, Traffic,
 };
 
@@ -72,7 +72,13 @@ impl Step<'_> {
                     | None => None,
                 },
             },
-            Phase::Clearing | Phase::Aborting | Phase::Retiring | Phase::RollingBack => Some(self.block(problem)),
+            Phase::RollingBack => match ask(self.facts, [Question::Traffic]) {
+                Some(decision) => Some(decision),
+                // A call without an answer may have done its work.
+                None if self.has_all_traffic(&release.from) => None,
+                None => Some(self.block(problem)),
+            },
+            Phase::Clearing | Phase::Aborting | Phase::Retiring => Some(self.block(problem)),
             Phase::Converging { .. }
             | Phase::Baking { .. }
             | Phase::Retaining { .. }
@@ -84,7 +90,7 @@ impl Step<'_> {
     }
 
     fn take_down_then(&self, event: Event) -> Decision {
-        take_down(self.state, self.release, self.cx, self.facts).unwrap_or(Decision::Record(event))
+        take_down(self).unwrap_or(Decision::Record(event))
     }
 
     fn provision(&self, since: Timestamp) -> Decision {
@@ -99,7 +105,10 @@ impl Step<'_> {
                 return Decision::Act(Effect::Reference { live: from.clone(), idle: to.clone() });
             }
             Some(other) => return self.block(foreign_writer(self.cx, from, other)),
-            None => {}
+            None => return Decision::Ask(BTreeSet::from([Question::Traffic])),
+        }
+        if self.cx.now >= since + self.cx.policy.health_timeout {
+            return self.wait_for_health(since, "not every instance runs and is registered".into());
         }
         let ours: Vec<&InstanceFact> =
             self.facts.instances[to].iter().filter(|i| i.release.as_ref() == Some(&self.release.id)).collect();
@@ -176,6 +185,10 @@ impl Step<'_> {
             0 => format!("{to}: {}", targets.describe()),
             looks => format!("{to}: all healthy, {looks} of {} looks", self.cx.policy.consecutive),
         };
+        if complete && self.cx.policy.consecutive > self.memory.all_healthy(to) && self.memory.all_healthy(to) > 0 {
+            // All is well and only the streak is short, as after a crash: no reason to give up.
+            return Decision::Wait { reason, until: None };
+        }
         self.wait_for_health(since, reason)
     }
 
@@ -204,7 +217,8 @@ impl Step<'_> {
         }
         match &self.facts.smoke {
             Some(Err(problem)) => self.fail(problem.clone()),
-            Some(Ok(())) | None => Decision::Record(Event::SmokePassed),
+            Some(Ok(())) => Decision::Record(Event::SmokePassed),
+            None => Decision::Ask(BTreeSet::from([Question::Smoke(self.release.to.clone())])),
         }
     }
 
@@ -217,8 +231,15 @@ impl Step<'_> {
         }
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, idle_referenced: true }) if color == from => {}
+            Some(Traffic::Only { color, idle_referenced: false }) if color == from => {
+                return self.fail(Problem::new(
+                    format!("right before the flip, {to} is no longer in the rule: somebody else took it out"),
+                    format!("{to} in the rule at weight 0"),
+                    format!("switchback deploy {} --image {}", self.cx.env, self.release.image),
+                ));
+            }
             Some(other) => return self.block(foreign_writer(self.cx, from, other)),
-            None => {}
+            None => return Decision::Ask(BTreeSet::from([Question::Traffic])),
         }
         let (new, old) = (&self.facts.targets[to], &self.facts.targets[from]);
         if !self.exactly_ours(new) || new.healthy() < self.release.count as usize {
@@ -243,7 +264,11 @@ impl Step<'_> {
                 format!("switchback status {}", self.cx.env),
             ));
         }
-        Decision::Act(Effect::Flip { from: from.clone(), to: to.clone() })
+        self.may_still_land().unwrap_or_else(|| Decision::Act(Effect::Flip { from: from.clone(), to: to.clone() }))
+    }
+
+    fn has_all_traffic(&self, expected: &Color) -> bool {
+        matches!(&self.facts.traffic, Some(Traffic::Only { color, .. }) if color == expected)
     }
 
     fn read_back(&self) -> Decision {
@@ -252,7 +277,10 @@ impl Step<'_> {
         }
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, .. }) if *color == self.release.to => Decision::Record(Event::Switched),
-            Some(Traffic::Only { .. }) => self.may_still_land().unwrap_or(Decision::Record(Event::NotSwitched)),
+            Some(Traffic::Only { .. }) => self
+                .may_still_land()
+                .or_else(|| self.may_not_show_yet())
+                .unwrap_or(Decision::Record(Event::NotSwitched)),
             Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) => {
                 self.block(foreign_writer(self.cx, &self.release.to, other))
             }
@@ -269,7 +297,7 @@ impl Step<'_> {
             return Some(self.block(foreign_writer(self.cx, to, traffic)));
         }
         let targets = &self.facts.targets[to];
-        if self.memory.not_all_healthy(to) < SICK_LOOKS {
+        if self.sick_looks() < SICK_LOOKS {
             return None;
         }
         Some(self.take_back(Problem::new(
@@ -277,6 +305,12 @@ impl Step<'_> {
             format!("{} healthy target(s)", self.release.count),
             "look at the instances' own logs, then deploy again",
         )))
+    }
+
+    /// How many looks in a row found a target of the new color sick, or gone.
+    fn sick_looks(&self) -> u32 {
+        let to = &self.release.to;
+        self.memory.not_all_healthy(to).max(self.memory.fewer_healthy(to, self.release.count as usize))
     }
 
     fn take_back(&self, problem: Problem) -> Decision {
@@ -299,9 +333,9 @@ impl Step<'_> {
         if let Some(decision) = self.watch() {
             return decision;
         }
-        let dns = if policy.ttl.is_zero() { Some(since) } else { self.memory.synced_since() };
+        let dns = if policy.ttl.is_zero() { Some(since) } else { self.memory.synced_since().map(|t| t.max(since)) };
         let still_since = match &self.facts.probe {
-            Some(ProbeAnswer::New) => self.memory.new_since(),
+            Some(ProbeAnswer::New) => self.memory.new_since().map(|t| t.max(since)),
             Some(ProbeAnswer::Alike) | None => Some(since),
             Some(ProbeAnswer::Old { .. } | ProbeAnswer::Unclear { .. }) => None,
         };
@@ -309,14 +343,15 @@ impl Step<'_> {
         let resolved_at = dns.map(|t| t + policy.ttl);
         match (quiet_at, resolved_at) {
             (Some(quiet), Some(resolved)) if self.cx.now >= quiet.max(resolved) => Decision::Record(Event::Converged),
+            // Nothing speaks against it any more, and only the quiet time has to pass, as after a crash.
+            (Some(quiet), Some(resolved)) => {
+                Decision::Wait { reason: self.convergence(), until: Some(quiet.max(resolved)) }
+            }
             _ if self.cx.now >= since + policy.converge_timeout + policy.ttl => self.take_back(Problem::new(
                 format!("after {:#}: {}", policy.converge_timeout, self.convergence()),
                 format!("only {to} answering for {:#}", policy.quiet),
                 format!("switchback history {} --events", self.cx.env),
             )),
-            (Some(quiet), Some(resolved)) => {
-                Decision::Wait { reason: self.convergence(), until: Some(quiet.max(resolved)) }
-            }
             (None, _) | (_, None) => Decision::Wait { reason: self.convergence(), until: None },
         }
     }
@@ -343,7 +378,7 @@ impl Step<'_> {
             return decision;
         }
         let end = since + self.cx.policy.bake;
-        if self.memory.not_all_healthy(to) > 0 || self.cx.now < end {
+        if self.sick_looks() > 0 || self.cx.now < end {
             let until = (self.cx.now < end).then_some(end);
             return Decision::Wait { reason: format!("baking: {to} has {}", self.facts.targets[to].describe()), until };
         }
@@ -352,16 +387,18 @@ impl Step<'_> {
 
     fn roll_back(&self) -> Decision {
         let (from, to) = (&self.release.from, &self.release.to);
-        if let Some(decision) = ask(self.facts, [Question::Traffic]) {
+        let forced = self.release.forced;
+        let health = (!forced).then(|| Question::Targets(from.clone()));
+        if let Some(decision) = ask(self.facts, [Question::Traffic].into_iter().chain(health)) {
             return decision;
         }
-        let forced = self.release.forced;
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, .. }) if color == from => {
                 let keep = self.cx.policy.retain.max(self.cx.policy.quiet + self.cx.policy.ttl);
                 return Decision::Record(Event::RolledBack { until: self.cx.now + keep });
             }
-            Some(Traffic::Only { .. }) | None => {}
+            Some(Traffic::Only { .. }) => {}
+            None => return Decision::Ask(BTreeSet::from([Question::Traffic])),
             Some(Traffic::Split { .. } | Traffic::Nowhere) if forced => {}
             Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) => {
                 return self.block(foreign_writer(self.cx, to, other));
@@ -370,13 +407,8 @@ impl Step<'_> {
         if let Some(wait) = self.may_still_land() {
             return wait;
         }
-        if !forced {
-            if let Some(decision) = ask(self.facts, [Question::Targets(from.clone())]) {
-                return decision;
-            }
-            if let Err(problem) = self.can_take_the_traffic_back() {
-                return self.block(problem);
-            }
+        if !forced && let Err(problem) = self.can_take_the_traffic_back() {
+            return self.block(problem);
         }
         Decision::Act(Effect::Flip { from: to.clone(), to: from.clone() })
     }

@@ -1,10 +1,13 @@
 //! What a run remembers of the looks it has taken: streaks and stillness. A crash forgets it, which is safe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
 use super::{Color, Facts, HealthState, ProbeAnswer};
+
+/// How many looks back the number of healthy targets is kept.
+const LOOKS_KEPT: usize = 16;
 
 /// Streaks over consecutive observations. One healthy look proves little: AWS calls a target healthy
 /// after a single passing check (ELB user guide, "Target groups").
@@ -13,12 +16,16 @@ pub struct Memory {
     colors: BTreeMap<Color, Streaks>,
     new_since: Option<Timestamp>,
     synced_since: Option<Timestamp>,
+    unclear: u32,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Streaks {
+    registered: BTreeSet<String>,
     all_healthy: u32,
     not_all_healthy: u32,
+    /// How many targets were healthy in the latest looks, the newest first.
+    healthy: VecDeque<usize>,
     not_in_use: u32,
 }
 
@@ -27,10 +34,17 @@ impl Memory {
     pub fn note(&mut self, facts: &Facts, now: Timestamp) {
         for (color, targets) in &facts.targets {
             let streaks = self.colors.entry(color.clone()).or_default();
-            let all =
-                targets.registered().next().is_some() && targets.registered().all(|t| t.health == HealthState::Healthy);
+            let registered: BTreeSet<String> = targets.registered().map(|t| t.id.clone()).collect();
+            let all = !registered.is_empty() && targets.registered().all(|t| t.health == HealthState::Healthy);
+            if registered != streaks.registered {
+                // A streak is one of the same targets, or the newcomer would inherit it.
+                streaks.all_healthy = 0;
+                streaks.registered = registered;
+            }
             (streaks.all_healthy, streaks.not_all_healthy) =
                 if all { (streaks.all_healthy + 1, 0) } else { (0, streaks.not_all_healthy + 1) };
+            streaks.healthy.push_front(targets.healthy());
+            streaks.healthy.truncate(LOOKS_KEPT);
             let unused = targets.list.iter().any(|t| t.reason.as_deref() == Some("Target.NotInUse"));
             streaks.not_in_use = if unused { streaks.not_in_use + 1 } else { 0 };
         }
@@ -39,6 +53,11 @@ impl Memory {
                 self.new_since.get_or_insert(now);
             }
             Some(ProbeAnswer::Old { .. } | ProbeAnswer::Alike | ProbeAnswer::Unclear { .. }) => self.new_since = None,
+            None => {}
+        }
+        match &facts.probe {
+            Some(ProbeAnswer::Unclear { .. }) => self.unclear += 1,
+            Some(ProbeAnswer::New | ProbeAnswer::Old { .. } | ProbeAnswer::Alike) => self.unclear = 0,
             None => {}
         }
         if facts.synced == Some(true) {
@@ -50,6 +69,7 @@ impl Memory {
     pub fn traffic_moved(&mut self) {
         self.new_since = None;
         self.synced_since = None;
+        self.unclear = 0;
     }
 
     /// How many looks in a row found every registered target of `color` healthy.
@@ -60,6 +80,17 @@ impl Memory {
     /// How many looks in a row found a registered target of `color` not healthy, or none registered.
     pub fn not_all_healthy(&self, color: &Color) -> u32 {
         self.colors.get(color).map_or(0, |s| s.not_all_healthy)
+    }
+
+    /// How many looks in a row found fewer than `count` healthy targets of `color` (at most the latest 16 looks).
+    pub fn fewer_healthy(&self, color: &Color, count: usize) -> u32 {
+        let looks = self.colors.get(color).map_or(0, |s| s.healthy.iter().take_while(|h| **h < count).count());
+        u32::try_from(looks).unwrap_or(u32::MAX)
+    }
+
+    /// How many probes in a row could not tell who answers.
+    pub fn unclear(&self) -> u32 {
+        self.unclear
     }
 
     /// How many looks in a row found a target of `color` that no enabled zone or rule uses.

@@ -107,6 +107,28 @@ impl Phase {
         }
     }
 
+    /// The phase with its clock set to `now`: the time that a person took to decide does not count.
+    pub(super) fn restarted(&self, now: Timestamp) -> Self {
+        match self {
+            Self::Provisioning { .. } => Self::Provisioning { since: now },
+            Self::Warming { .. } => Self::Warming { since: now },
+            Self::Converging { .. } => Self::Converging { since: now },
+            Self::Clearing
+            | Self::Smoke
+            | Self::Staged
+            | Self::Switching
+            | Self::Baking { .. }
+            | Self::Retaining { .. }
+            | Self::Retiring
+            | Self::Done
+            | Self::Aborting
+            | Self::Aborted
+            | Self::RollingBack
+            | Self::RolledBack { .. }
+            | Self::Blocked { .. } => self.clone(),
+        }
+    }
+
     /// Whether the read-back has not shown the traffic on the new color yet.
     pub fn before_switched(&self) -> bool {
         match self {

@@ -18,6 +18,10 @@ pub struct State {
     pub last_flip: Option<Timestamp>,
     /// The mutating call that was announced and whose outcome is not recorded.
     pub pending: Option<Pending>,
+    /// Until when an earlier call, whose outcome was never learned, may still land.
+    pub late_until: Option<Timestamp>,
+    /// When each color may last have had traffic, as far as it is recorded; nothing for one that was emptied since.
+    pub carried: BTreeMap<Color, Timestamp>,
 }
 
 /// A mutating call without a recorded outcome.
@@ -27,6 +31,17 @@ pub struct Pending {
     pub effect: Effect,
     /// After this time it is not sent any more.
     pub deadline: Timestamp,
+}
+
+/// The call that was announced last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Announced {
+    /// The call.
+    pub effect: Effect,
+    /// When it was announced last.
+    pub at: Timestamp,
+    /// How often in a row it was announced.
+    pub times: u32,
 }
 
 /// What switchback put on a color.
@@ -73,6 +88,8 @@ pub struct Release {
     pub launched: BTreeSet<String>,
     /// How often the flip was announced.
     pub flips: u32,
+    /// The call that was announced last: one that does not show in the world is not repeated for ever.
+    pub announced: Option<Announced>,
     /// What AWS refused last, until it is dealt with.
     pub refused: Option<Problem>,
     /// How many effects in a row had no answer.
@@ -140,10 +157,16 @@ impl State {
     /// [`IllegalEvent`] where the event cannot follow; the state is unchanged then.
     pub fn apply(&mut self, at: Timestamp, event: &Event) -> Result<(), IllegalEvent> {
         if let Event::ReleaseStarted { release, image, from, to, count, from_count, pins } = event {
-            if let Some(current) = self.release.as_ref().filter(|r| !r.phase.is_settled()) {
-                return Err(illegal(event, Some(&current.phase)));
+            let previous = self.release.as_ref();
+            let two_colors = from != to && pins.groups.contains_key(from) && pins.groups.contains_key(to);
+            if !two_colors || previous.is_some_and(|r| !r.phase.is_settled()) {
+                return Err(illegal(event, previous.map(|r| &r.phase)));
             }
-            self.pending = None;
+            if previous.is_none_or(|r| r.live() != from) {
+                // Somebody else moved the traffic here, nobody knows when.
+                self.carried.insert(to.clone(), at);
+            }
+            self.late_until = later(self.late_until, self.pending.take());
             self.release = Some(Release {
                 id: release.clone(),
                 image: image.clone(),
@@ -159,6 +182,7 @@ impl State {
                 forced: false,
                 launched: BTreeSet::new(),
                 flips: 0,
+                announced: None,
                 refused: None,
                 unanswered: 0,
                 change: None,
@@ -167,8 +191,12 @@ impl State {
         }
         let Some(release) = &mut self.release else { return Err(illegal(event, None)) };
         let next = next_phase(release, at, event).ok_or_else(|| illegal(event, Some(&release.phase)))?;
+        let moving = matches!(release.phase, Phase::Switching | Phase::RollingBack);
         match event {
             Event::Intent { effect, deadline } => {
+                let times = release.announced.take().filter(|a| a.effect == *effect).map_or(0, |a| a.times) + 1;
+                release.announced = Some(Announced { effect: effect.clone(), at, times });
+                self.late_until = later(self.late_until, self.pending.take());
                 self.pending = Some(Pending { effect: effect.clone(), deadline: *deadline });
                 release.refused = None;
                 if matches!(effect, Effect::Flip { .. }) {
@@ -185,7 +213,10 @@ impl State {
                             release.launched.insert(subnet);
                         }
                     }
-                    EffectResult::Refused { problem } => release.refused = Some(problem.clone()),
+                    EffectResult::Refused { problem } => {
+                        release.unanswered = 0;
+                        release.refused = Some(problem.clone());
+                    }
                     EffectResult::Unknown { .. } => {
                         release.unanswered += 1;
                         // The call may still land until its deadline, so it stays announced.
@@ -207,19 +238,15 @@ impl State {
             Event::Switched => {
                 release.moved = Moved::Forward;
                 self.last_flip = Some(at);
-                self.pending = None;
+                self.late_until = later(self.late_until, self.pending.take());
             }
             Event::RolledBack { .. } => {
                 release.moved = Moved::Back;
                 self.last_flip = Some(at);
-                self.pending = None;
+                self.late_until = later(self.late_until, self.pending.take());
             }
-            Event::NotSwitched => self.pending = None,
-            Event::Failed { problem } => {
-                release.failure = Some(problem.clone());
-                release.refused = None;
-                release.unanswered = 0;
-            }
+            Event::NotSwitched => self.late_until = later(self.late_until, self.pending.take()),
+            Event::Failed { problem } => release.failure = Some(problem.clone()),
             Event::RollbackStarted { reason, skipped } => {
                 release.forced = !skipped.is_empty();
                 if let FlipReason::Failed { problem } = reason {
@@ -227,15 +254,16 @@ impl State {
                 }
                 // A rollback out of `switching` follows a read-back that showed the new color live.
                 release.moved = Moved::Forward;
-                release.refused = None;
-                release.unanswered = 0;
+                release.announced = None;
             }
             Event::Resumed => {
-                release.refused = None;
-                release.unanswered = 0;
+                release.announced = None;
+                // While a person decided, the traffic may have been anywhere.
+                self.carried.insert(release.idle().clone(), at);
             }
             Event::Cleared | Event::Aborted | Event::Retired => {
                 self.occupants.remove(release.idle());
+                self.carried.remove(release.idle());
             }
             Event::ReleaseStarted { .. }
             | Event::Warmed
@@ -246,8 +274,30 @@ impl State {
             | Event::RetirementStarted
             | Event::Blocked { .. } => {}
         }
+        if moving || matches!(event, Event::Intent { effect: Effect::Flip { .. }, .. }) {
+            self.carried.extend([(release.from.clone(), at), (release.to.clone(), at)]);
+        }
+        if std::mem::discriminant(&next) != std::mem::discriminant(&release.phase)
+            && !matches!(event, Event::Blocked { .. })
+        {
+            // What AWS refused, or did not answer, belongs to the phase it happened in.
+            release.refused = None;
+            release.unanswered = 0;
+        }
         release.phase = next;
         Ok(())
+    }
+}
+
+/// Until when calls may land, now that `given_up` is not waited for any more. Calls that take an idle color down
+/// name what they take down, so they can land late.
+fn later(late_until: Option<Timestamp>, given_up: Option<Pending>) -> Option<Timestamp> {
+    let Some(Pending { effect, deadline }) = given_up else { return late_until };
+    match effect {
+        Effect::Deregister { .. } | Effect::Terminate { .. } => late_until,
+        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. } => {
+            late_until.max(Some(deadline))
+        }
     }
 }
 
@@ -272,7 +322,11 @@ fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> 
             matches!(phase, Phase::Baking { .. }).then_some(Phase::Retaining { until: *until })
         }
         Event::Failed { .. } | Event::AbortRequested => phase.before_switched().then_some(Phase::Aborting),
-        Event::RollbackStarted { .. } => phase.may_roll_back().then_some(Phase::RollingBack),
+        // A rollback that is under way can be forced.
+        Event::RollbackStarted { skipped, .. } => {
+            let forced_now = *phase == Phase::RollingBack && !release.forced && !skipped.is_empty();
+            (phase.may_roll_back() || forced_now).then_some(Phase::RollingBack)
+        }
         Event::RolledBack { until } => (*phase == Phase::RollingBack).then_some(Phase::RolledBack { until: *until }),
         Event::Aborted => (*phase == Phase::Aborting).then_some(Phase::Aborted),
         Event::RetirementStarted => {
@@ -283,8 +337,8 @@ fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> 
             phase.may_block().then(|| Phase::Blocked { at: Box::new(phase.clone()), problem: problem.clone() })
         }
         Event::Resumed => {
-            let Phase::Blocked { at, .. } = phase else { return None };
-            Some(Phase::clone(at))
+            let Phase::Blocked { at: blocked, .. } = phase else { return None };
+            Some(blocked.restarted(at))
         }
     }
 }
@@ -293,11 +347,18 @@ fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> 
 fn after_intent(release: &Release, effect: &Effect) -> Option<Phase> {
     let phase = &release.phase;
     match effect {
-        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } => {
-            matches!(phase, Phase::Provisioning { .. }).then(|| phase.clone())
+        Effect::Reference { live, idle } => (matches!(phase, Phase::Provisioning { .. })
+            && (live, idle) == (&release.from, &release.to))
+            .then(|| phase.clone()),
+        Effect::Launch { color, .. } | Effect::Register { color, .. } => {
+            (matches!(phase, Phase::Provisioning { .. }) && *color == release.to).then(|| phase.clone())
         }
-        Effect::Flip { to, .. } if *phase == Phase::Staged => (*to == release.to).then_some(Phase::Switching),
-        Effect::Flip { to, .. } => (*phase == Phase::RollingBack && *to == release.from).then(|| phase.clone()),
+        Effect::Flip { from, to } if *phase == Phase::Staged => {
+            ((from, to) == (&release.from, &release.to)).then_some(Phase::Switching)
+        }
+        Effect::Flip { from, to } => {
+            (*phase == Phase::RollingBack && (from, to) == (&release.to, &release.from)).then(|| phase.clone())
+        }
         Effect::Deregister { color, .. } | Effect::Terminate { color, .. } => {
             (phase.takes_down() && color == release.idle()).then(|| phase.clone())
         }

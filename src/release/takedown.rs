@@ -1,16 +1,25 @@
 //! Taking an idle color down: never while the load balancer might still send to it.
 
-use super::decide::{Context, Decision, ask};
-use super::{Color, Effect, Facts, InstanceFact, ProbeAnswer, Problem, Question, Release, State, Traffic};
+use super::decide::{Context, Decision, Step, ask, may_still_land};
+use super::{Color, Effect, InstanceFact, Pending, ProbeAnswer, Problem, Question, Traffic};
+
+/// How many probes in a row may leave open who answers before a person must look.
+const UNCLEAR_PROBES: u32 = 10;
 
 /// One step towards an empty `idle` color, or `None` when nothing of ours is left on it.
 ///
 /// Every destructive step rests on facts read right before it: all traffic on the other color, the quiet
 /// time since the last flip over, nobody of the idle color answering, and our ownership tags.
-pub(super) fn take_down(state: &State, release: &Release, cx: &Context, facts: &Facts) -> Option<Decision> {
+pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
+    let Step { state, release, cx, facts, .. } = *step;
     let (live, idle) = (release.live(), release.idle());
-    let mut questions = vec![Question::Traffic, Question::Targets(idle.clone()), Question::Instances(idle.clone())];
-    if cx.policy.probe && state.last_flip.is_some() {
+    let mut questions = vec![
+        Question::Traffic,
+        Question::Targets(live.clone()),
+        Question::Targets(idle.clone()),
+        Question::Instances(idle.clone()),
+    ];
+    if cx.policy.probe && state.carried.contains_key(idle) {
         questions.push(Question::Probe { old: idle.clone(), new: live.clone() });
     }
     if let Some(decision) = ask(facts, questions) {
@@ -23,6 +32,11 @@ pub(super) fn take_down(state: &State, release: &Release, cx: &Context, facts: &
             return Some(block(foreign_writer(cx, live, traffic)));
         }
     }
+    if !takes_down(state.pending.as_ref())
+        && let Some(wait) = may_still_land(state, cx)
+    {
+        return Some(wait);
+    }
     let targets = &facts.targets[idle];
     let alive: Vec<&InstanceFact> = facts.instances[idle].iter().filter(|i| i.alive()).collect();
     let strangers: Vec<_> = targets
@@ -33,9 +47,24 @@ pub(super) fn take_down(state: &State, release: &Release, cx: &Context, facts: &
     if !strangers.is_empty() {
         return Some(block(not_ours(&cx.name, &cx.env, idle, &strangers)));
     }
+    let strays: Vec<_> =
+        alive.iter().filter(|i| facts.targets[live].list.iter().any(|t| t.id == i.id)).map(|i| i.id.as_str()).collect();
+    if !strays.is_empty() {
+        return Some(block(Problem::new(
+            format!(
+                "{} is tagged switchback:color={idle} and registered with {live}, which is live",
+                strays.join(", ")
+            ),
+            format!("no instance of {idle} behind {live}"),
+            format!(
+                "aws ec2 create-tags --resources {} --tags Key=switchback:color,Value={live} (if it belongs there)",
+                strays.join(" ")
+            ),
+        )));
+    }
     let registered: Vec<String> = targets.registered().map(|t| t.id.clone()).collect();
     if !registered.is_empty() {
-        if let Some(wait) = traffic_has_left(state, release, cx, facts) {
+        if let Some(wait) = traffic_has_left(step) {
             return Some(wait);
         }
         return Some(Decision::Act(Effect::Deregister { color: idle.clone(), instances: registered }));
@@ -52,10 +81,10 @@ pub(super) fn take_down(state: &State, release: &Release, cx: &Context, facts: &
 }
 
 /// A wait until the traffic was seen to have left the idle color; `None` when it was.
-fn traffic_has_left(state: &State, release: &Release, cx: &Context, facts: &Facts) -> Option<Decision> {
-    let flipped = state.last_flip?;
+fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
+    let Step { state, release, cx, facts, memory } = *step;
     let idle = release.idle();
-    let settled = flipped + cx.policy.quiet + cx.policy.ttl;
+    let settled = *state.carried.get(idle)? + cx.policy.quiet + cx.policy.ttl;
     if cx.now < settled {
         let reason = format!("the traffic has just left {idle}");
         return Some(Decision::Wait { reason, until: Some(settled) });
@@ -69,17 +98,24 @@ fn traffic_has_left(state: &State, release: &Release, cx: &Context, facts: &Fact
             let reason = format!("{idle} still answered {count} of {of} probes");
             Some(Decision::Wait { reason, until: None })
         }
-        ProbeAnswer::Unclear { saw } if cx.now.duration_since(settled) > cx.policy.converge_timeout => {
-            Some(block(Problem::new(
-                format!("cannot tell whether {idle} still gets traffic: {saw}"),
-                format!("every probe through the load balancer answered by {}", release.live()),
-                format!("switchback status {}", cx.env),
-            )))
-        }
+        ProbeAnswer::Unclear { saw } if memory.unclear() >= UNCLEAR_PROBES => Some(block(Problem::new(
+            format!("cannot tell whether {idle} still gets traffic: {saw}"),
+            format!("every probe through the load balancer answered by {}", release.live()),
+            format!("switchback status {}", cx.env),
+        ))),
         ProbeAnswer::Unclear { saw } => Some(Decision::Wait {
             reason: format!("cannot tell whether {idle} still gets traffic: {saw}"),
             until: None,
         }),
+    }
+}
+
+/// Whether the announced call is part of a takedown itself: it can land late, on what it names.
+fn takes_down(pending: Option<&Pending>) -> bool {
+    match pending.map(|p| &p.effect) {
+        Some(Effect::Deregister { .. } | Effect::Terminate { .. }) => true,
+        Some(Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. })
+        | None => false,
     }
 }
 

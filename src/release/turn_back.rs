@@ -1,14 +1,31 @@
 //! Where `rollback`, `abort` and `sweep` leave the way forward.
 
 use super::decide::{Decision, Ending, Goal, Step, ask};
-use super::takedown::foreign_writer;
+use super::takedown::{foreign_writer, take_down};
 use super::{Event, FlipReason, Phase, Problem, Question, Traffic};
 
 impl Step<'_> {
     /// Where `rollback` and `abort` leave the way forward; `None` where they only go on.
     pub(super) fn turn_back(&self) -> Option<Decision> {
+        let Phase::Blocked { at, problem } = &self.release.phase else {
+            return self.turn_back_from(&self.release.phase);
+        };
+        if self.cx.acted {
+            return Some(Decision::Stop(Ending::Blocked(problem.clone())));
+        }
+        Some(match self.turn_back_from(at) {
+            // What would be refused is refused before anything is recorded.
+            Some(decision @ (Decision::Ask(_) | Decision::Stop(_))) => decision,
+            Some(Decision::Record(Event::Blocked { problem })) => Decision::Stop(Ending::Blocked(problem)),
+            Some(Decision::Record(_) | Decision::Act(_) | Decision::Wait { .. }) | None => {
+                Decision::Record(Event::Resumed)
+            }
+        })
+    }
+
+    fn turn_back_from(&self, phase: &Phase) -> Option<Decision> {
         let rollback = matches!(self.cx.goal, Goal::Rollback { .. });
-        match &self.release.phase {
+        match phase {
             Phase::Clearing | Phase::Provisioning { .. } | Phase::Warming { .. } | Phase::Smoke | Phase::Staged => {
                 Some(Decision::Record(Event::AbortRequested))
             }
@@ -16,7 +33,8 @@ impl Step<'_> {
             Phase::Converging { .. } | Phase::Baking { .. } => Some(self.start_rollback()),
             Phase::Retaining { .. } if rollback => Some(self.start_rollback()),
             Phase::Retaining { .. } => Some(self.nothing_in_progress()),
-            Phase::Aborting | Phase::RollingBack => None,
+            Phase::Aborting => None,
+            Phase::RollingBack => self.force_the_rollback(),
             Phase::RolledBack { .. } if self.cx.acted => Some(Decision::Stop(Ending::Done)),
             Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
             Phase::RolledBack { .. } | Phase::Retiring | Phase::Done | Phase::Aborted if rollback => {
@@ -25,7 +43,6 @@ impl Step<'_> {
             Phase::RolledBack { .. } | Phase::Retiring | Phase::Done | Phase::Aborted => {
                 Some(self.nothing_in_progress())
             }
-            Phase::Blocked { .. } if !self.cx.acted => Some(Decision::Record(Event::Resumed)),
             Phase::Blocked { problem, .. } => Some(Decision::Stop(Ending::Blocked(problem.clone()))),
         }
     }
@@ -53,10 +70,33 @@ impl Step<'_> {
 
     /// The checks of a person's rollback: refuse with nothing changed, or record that it starts.
     fn start_rollback(&self) -> Decision {
-        let (from, to) = (&self.release.from, &self.release.to);
-        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(from.clone())]) {
+        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(self.release.from.clone())]) {
             return decision;
         }
+        match self.checks_of_a_rollback() {
+            Ok(skipped) => Decision::Record(Event::RollbackStarted { reason: FlipReason::Requested, skipped }),
+            Err(problem) => Decision::Stop(Ending::Refused(problem)),
+        }
+    }
+
+    /// A rollback that is under way, and whose checks do not pass, goes on by force; `None` without force or need.
+    fn force_the_rollback(&self) -> Option<Decision> {
+        if !self.forced() || self.release.forced {
+            return None;
+        }
+        if let Some(decision) = ask(self.facts, [Question::Traffic, Question::Targets(self.release.from.clone())]) {
+            return Some(decision);
+        }
+        if matches!(&self.facts.traffic, Some(Traffic::Only { color, .. }) if *color == self.release.from) {
+            return None;
+        }
+        let skipped = self.checks_of_a_rollback().ok().filter(|s| !s.is_empty())?;
+        Some(Decision::Record(Event::RollbackStarted { reason: FlipReason::Requested, skipped }))
+    }
+
+    /// The checks that were skipped by force; the first that does not pass without it.
+    fn checks_of_a_rollback(&self) -> Result<Vec<String>, Problem> {
+        let to = &self.release.to;
         let mut skipped = Vec::new();
         if let Some(traffic) = &self.facts.traffic
             && !matches!(traffic, Traffic::Only { color, .. } if color == to)
@@ -67,17 +107,17 @@ impl Step<'_> {
                 problem.run.push(format!("switchback rollback {} --force", self.cx.env));
             }
             if !(self.forced() && ours_to_change) {
-                return Decision::Stop(Ending::Refused(problem));
+                return Err(problem);
             }
             skipped.push(problem.to_string());
         }
         if let Err(problem) = self.can_take_the_traffic_back() {
             if !self.forced() {
-                return Decision::Stop(Ending::Refused(problem));
+                return Err(problem);
             }
             skipped.push(problem.to_string());
         }
-        Decision::Record(Event::RollbackStarted { reason: FlipReason::Requested, skipped })
+        Ok(skipped)
     }
 
     fn nothing_in_progress(&self) -> Decision {
@@ -130,6 +170,16 @@ impl Step<'_> {
             Phase::Retiring | Phase::Aborting | Phase::RollingBack => None,
             Phase::Done | Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
             Phase::Done | Phase::Aborted => Some(Decision::Stop(Ending::Nothing("nothing has expired".into()))),
+            Phase::Blocked { at, .. } if !self.cx.acted && at.takes_down() && **at != Phase::Clearing => {
+                Some(match take_down(self) {
+                    Some(decision @ Decision::Ask(_)) => decision,
+                    // Still in the way: nothing is recorded, however often a scheduler looks.
+                    Some(Decision::Record(Event::Blocked { problem })) => Decision::Stop(Ending::Blocked(problem)),
+                    Some(Decision::Act(_) | Decision::Record(_) | Decision::Wait { .. } | Decision::Stop(_)) | None => {
+                        Decision::Record(Event::Resumed)
+                    }
+                })
+            }
             Phase::Blocked { problem, .. } => Some(Decision::Stop(Ending::Blocked(problem.clone()))),
             Phase::Clearing
             | Phase::Provisioning { .. }
