@@ -275,3 +275,91 @@ impl FromStr for PathFault {
         Ok(Self { path: path.to_owned(), fault })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    struct Running {
+        address: SocketAddr,
+        stop: oneshot::Sender<()>,
+        task: JoinHandle<()>,
+    }
+
+    async fn start(faults: &[&str]) -> Running {
+        let options = AppOptions {
+            faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+            ..AppOptions::new("v 7")
+        };
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(serve(socket, options, "i-1".into(), async { stopped.await.unwrap_or_default() }));
+        Running { address, stop, task }
+    }
+
+    async fn request(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut answer = String::new();
+        request(address, path).await.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn it_tells_its_version_and_instance() {
+        let app = start(&[]).await;
+        let page = get(app.address, "/").await;
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("\r\nx-version: v7\r\n"), "{page}");
+        assert!(page.ends_with(r#"{"version":"v 7","instance":"i-1"}"#), "{page}");
+        assert!(get(app.address, "/version").await.ends_with("\r\n\r\nv 7"));
+        assert!(get(app.address, "/healthz").await.ends_with("\r\n\r\nok"));
+        assert!(get(app.address, "/nothing").await.starts_with("HTTP/1.1 404 "));
+    }
+
+    #[tokio::test]
+    async fn it_misbehaves_on_the_path_it_was_told_and_nowhere_else() {
+        let app = start(&["/healthz=status:500", "/version=wrong-body", "/=hang", "/nothing=late:1ms"]).await;
+        assert!(get(app.address, "/healthz").await.starts_with("HTTP/1.1 500 "));
+        let wrong = get(app.address, "/version").await;
+        assert!(wrong.starts_with("HTTP/1.1 200 ") && wrong.ends_with("this is not what you expected"), "{wrong}");
+        assert!(get(app.address, "/nothing").await.starts_with("HTTP/1.1 404 "));
+        let hang = tokio::time::timeout(Duration::from_millis(50), get(app.address, "/")).await;
+        assert!(hang.is_err(), "{hang:?}");
+    }
+
+    #[tokio::test]
+    async fn when_it_is_stopped_it_takes_nothing_new_and_finishes_what_is_in_flight() {
+        let app = start(&[]).await;
+        let mut stream = request(app.address, "/stream?lines=3&pause=20ms").await;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.unwrap();
+        app.stop.send(()).unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest.matches("v 7\n").count(), 3, "{rest}");
+        tokio::time::timeout(Duration::from_secs(20), app.task).await.expect("it ends").unwrap();
+        assert!(TcpStream::connect(app.address).await.is_err());
+    }
+
+    #[test]
+    fn a_fault_is_a_path_and_what_happens_there() {
+        let fault = |text: &str| text.parse::<PathFault>().map(|on| (on.path, on.fault));
+        assert_eq!(fault("/a=b=hang").map_err(|_| ()), Err(()), "the path ends at the first `=`");
+        assert_eq!(fault("/a=exit"), Ok(("/a".into(), Fault::Exit)));
+        assert_eq!(fault("/=late:1500ms"), Ok(("/".into(), Fault::Late(Duration::from_millis(1500)))));
+        assert_eq!(fault("/a=status:418"), Ok(("/a".into(), Fault::Status(StatusCode::IM_A_TEAPOT))));
+        for text in ["", "hang", "a=hang", "/a", "/a=hung", "/a=status:20", "/a=late:-1s", "/a=late:5", "/a=exit:1"] {
+            assert_eq!(fault(text), Err(InvalidFault), "{text}");
+        }
+    }
+}

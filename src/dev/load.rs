@@ -324,3 +324,105 @@ impl fmt::Display for Failure {
 fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that gives these answers in turn, from the start again when it has given the last, and closes after each
+    /// that says so.
+    async fn server(answers: &'static [&'static str]) -> String {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/path", socket.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut answers = answers.iter().cycle();
+            'accept: while let Ok((mut stream, _)) = socket.accept().await {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    assert!(request.starts_with(b"GET /path HTTP/1.1\r\n"));
+                    let answer = answers.next().unwrap();
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if answer.contains("close") {
+                        continue 'accept;
+                    }
+                }
+            }
+        });
+        url
+    }
+
+    async fn counted(url: &str, requests: u64) -> LoadSummary {
+        let options = LoadOptions { connections: 1, rate: None, timeout: Duration::from_millis(200) };
+        let load = Load::start(url, options).await.unwrap();
+        while load.snapshot().sent < requests {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        load.stop().await
+    }
+
+    #[tokio::test]
+    async fn good_answers_are_counted_by_version() {
+        let url = server(&[
+            "HTTP/1.1 200 OK\r\nx-version: v1\r\ncontent-length: 2\r\n\r\nok",
+            "HTTP/1.1 204 No Content\r\nx-version: v2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nno version, and a connection that ends in good order",
+        ]);
+        let summary = counted(&url.await, 300).await;
+        assert_eq!((summary.failed, summary.errors.clone()), (0, vec![]));
+        assert_eq!(summary.by_version.values().sum::<u64>(), summary.sent);
+        assert_eq!(summary.by_version.keys().collect::<Vec<_>>(), ["?", "v1", "v2"]);
+        assert!(summary.by_version.values().all(|count| count.abs_diff(summary.sent / 3) <= 1), "{summary:?}");
+        assert!(summary.latency_p50 <= summary.latency_p99 && summary.latency_p99 <= summary.latency_max);
+    }
+
+    #[tokio::test]
+    async fn everything_but_a_whole_2xx_answer_has_failed_and_is_told_word_by_word() {
+        let cases: [(&'static [&'static str], &str); 4] = [
+            (&["HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"], "answered 503 Service Unavailable"),
+            (&["HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n"], "answered 302 Found"),
+            (&["HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9\r\n\r\nshort"], "end of file"),
+            (&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhangs"], "no complete answer within 200ms"),
+        ];
+        for (answers, expected) in cases {
+            let summary = counted(&server(answers).await, 3).await;
+            assert_eq!((summary.failed, summary.by_version.len()), (summary.sent, 0), "{expected}");
+            let error = &summary.errors[0];
+            assert!(error.starts_with("after 0.") && error.contains(expected), "expected {expected:?} in: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_not_there_fails_requests_and_only_the_first_failures_are_kept() {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let summary = counted(&format!("http://{address}"), 20).await;
+        assert_eq!((summary.failed, summary.errors.len()), (summary.sent, ERRORS_KEPT));
+        assert!(summary.errors[0].contains("cannot connect: Connection refused"), "{:?}", summary.errors);
+    }
+
+    #[tokio::test]
+    async fn a_text_that_is_no_http_url_is_refused() {
+        for url in ["", "shop", "https://shop", "http://", "/path"] {
+            let error = Load::start(url, LoadOptions::default()).await.unwrap_err().to_string();
+            assert!(error.starts_with(&format!("cannot send load to `{url}`: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn requests_of_all_connections_are_spread_evenly() {
+        let start = Instant::now();
+        let mut times: Vec<Instant> = Vec::new();
+        for index in 0..4 {
+            let mut pace = Pace::new(start, 1_000, 4, index);
+            for _ in 0..3 {
+                times.push(pace.next);
+                pace.next += pace.every;
+            }
+        }
+        times.sort();
+        let after: Vec<u128> = times.iter().map(|time| (*time - start).as_millis()).collect();
+        assert_eq!(after, (0..12).collect::<Vec<_>>());
+    }
+}

@@ -90,30 +90,13 @@ impl Machine {
     /// The program cannot be started, or its log cannot be written.
     pub async fn start(launch: &Launch) -> Result<Self, MachineError> {
         let (output, errors) = launch.output()?;
-        let mut arguments = launch.image.command.iter();
-        let program = arguments.next().map(String::as_str).unwrap_or_default();
-        let mut command = Command::new(program);
-        command
-            .args(arguments.map(|argument| launch.fill(argument)))
-            .envs(&launch.image.environment)
-            .env("HOST", launch.address.to_string())
-            .env("PORT", launch.image.port.to_string())
-            .env("INSTANCE_ID", &launch.instance_id)
-            .env("IMAGE_ID", &launch.image_id)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            // A group of its own: Ctrl-C in the terminal must not reach it, and it is ended with all that it started.
-            .process_group(0)
-            .kill_on_drop(true);
-        for name in WITHHELD {
-            command.env_remove(name);
-        }
-        if let Some(user_data) = &launch.user_data {
-            command.env("USER_DATA", user_data);
-        }
-        let failed =
-            |source| MachineError::Start { instance: launch.instance_id.clone(), program: program.to_owned(), source };
+        let mut command = launch.command();
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let failed = |source| MachineError::Start {
+            instance: launch.instance_id.clone(),
+            program: launch.program().to_owned(),
+            source,
+        };
         let child = keeper::spawn(command).await.map_err(failed)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid = pid.ok_or_else(|| failed(io::Error::other("it ended before it could be watched")))?;
@@ -188,6 +171,31 @@ async fn reap(mut child: Child, pid: Pid, ended: watch::Sender<Option<Ended>>) {
 }
 
 impl Launch {
+    fn program(&self) -> &str {
+        self.image.command.first().map(String::as_str).unwrap_or_default()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command
+            .args(self.image.command.iter().skip(1).map(|argument| self.fill(argument)))
+            .envs(&self.image.environment)
+            .env("HOST", self.address.to_string())
+            .env("PORT", self.image.port.to_string())
+            .env("INSTANCE_ID", &self.instance_id)
+            .env("IMAGE_ID", &self.image_id)
+            // A group of its own: Ctrl-C in the terminal must not reach it, and it is ended with all that it started.
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in WITHHELD {
+            command.env_remove(name);
+        }
+        if let Some(user_data) = &self.user_data {
+            command.env("USER_DATA", user_data);
+        }
+        command
+    }
+
     fn fill(&self, argument: &str) -> String {
         argument
             .replace("{address}", &self.address.to_string())
@@ -206,5 +214,28 @@ impl Launch {
         let failed = |source| MachineError::Log { instance: self.instance_id.clone(), file: file.clone(), source };
         let (output, errors) = open().map_err(failed)?;
         Ok((output.into(), errors.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_aws_credentials_are_not_passed_on() {
+        let launch = Launch {
+            image_id: "ami-0000000a".into(),
+            image: Image::new(vec!["true".into()], 80),
+            address: [127, 0, 0, 1].into(),
+            instance_id: "i-1".into(),
+            user_data: None,
+            log: None,
+        };
+        let command = launch.command();
+        let removed: Vec<_> =
+            command.as_std().get_envs().filter_map(|(name, value)| value.is_none().then_some(name)).collect();
+        for name in WITHHELD {
+            assert!(removed.contains(&name.as_ref()), "{name}");
+        }
     }
 }
