@@ -154,6 +154,18 @@ async fn an_entry_of_absurd_size_is_not_read_into_memory() {
 }
 
 #[tokio::test]
+async fn a_link_to_nothing_in_an_entrys_place_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = written(folder.path()).await;
+    std::os::unix::fs::symlink(folder.path().join("gone"), object(folder.path(), 5)).unwrap();
+    let error = refused(&journal, folder.path()).await;
+    assert!(
+        error.to_string().contains("00000000000000000005.json: its name is listed, but there is nothing to read"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_file_in_the_folders_place_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("journal")).unwrap();

@@ -111,7 +111,11 @@ impl Journal {
         while let Some((seq, bytes)) = objects.try_next().await? {
             let object = self.place.object(seq);
             let Some(bytes) = bytes else {
-                return Err(JournalError::Broken { object, why: format!("it is missing, but entry {head} exists") });
+                let why = match seq == head {
+                    true => "its name is listed, but there is nothing to read (a link that leads nowhere?)".into(),
+                    false => format!("it is missing, but entry {head} exists"),
+                };
+                return Err(JournalError::Broken { object, why });
             };
             log.admit(&bytes, &object)?;
         }

@@ -64,19 +64,40 @@ impl Place {
     pub(super) async fn head(&self) -> Result<u64, JournalError> {
         let Some((store, prefix)) = self.existing()? else { return Ok(0) };
         let failed = |why: String| JournalError::Store { doing: "list", object: self.describe(), why };
-        let listing = match tokio::time::timeout(REQUEST_MAX, store.list_with_delimiter(Some(&prefix))).await {
-            Ok(Ok(listing)) => listing,
-            Ok(Err(error)) if is(&error, &[libc::EACCES, libc::EPERM]) => {
-                return Err(JournalError::Unreadable { object: self.describe(), why: error.to_string() });
+        let listing = async {
+            if let Self::Folder { path, .. } = self {
+                return self.head_of_folder(path.clone()).await;
             }
-            Ok(Err(error)) => return Err(failed(error.to_string())),
-            Err(_) => return Err(failed(no_answer())),
+            let listing = store.list_with_delimiter(Some(&prefix)).await.map_err(|error| failed(words(&error)))?;
+            Ok(listing.objects.iter().filter_map(|meta| number(meta.location.filename()?)).max().unwrap_or(0))
         };
-        // A folder under an entry's name would be skipped as "no object", and its number would look free.
-        if let Some(seq) = listing.common_prefixes.iter().filter_map(Path::filename).find_map(number) {
-            return Err(JournalError::Unreadable { object: self.object(seq), why: "it is a folder".into() });
+        tokio::time::timeout(REQUEST_MAX, listing).await.map_err(|_| failed(no_answer()))?
+    }
+
+    /// As [`Place::head`], by the names alone: `object_store` leaves out of a listing what it cannot look at (all
+    /// files of a folder without the right to enter it, broken links), and a journal would seem empty.
+    async fn head_of_folder(&self, path: PathBuf) -> Result<u64, JournalError> {
+        let unreadable = |why: String| JournalError::Unreadable { object: path.display().to_string(), why };
+        let folder = path.clone();
+        let names = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<(u64, bool)>> {
+            let mut found = Vec::new();
+            for file in std::fs::read_dir(folder)? {
+                let file = file?;
+                if let Some(seq) = file.file_name().to_str().and_then(number) {
+                    found.push((seq, file.file_type()?.is_dir()));
+                }
+            }
+            Ok(found)
+        });
+        let names = match names.await {
+            Ok(listed) => listed.map_err(|error| unreadable(error.to_string()))?,
+            Err(stopped) => return Err(unreadable(stopped.to_string())),
+        };
+        // It would be read as "no object", and its number would look free.
+        if let Some((seq, _)) = names.iter().find(|(_, folder)| *folder) {
+            return Err(JournalError::Unreadable { object: self.object(*seq), why: "it is a folder".into() });
         }
-        Ok(listing.objects.iter().filter_map(|meta| number(meta.location.filename()?)).max().unwrap_or(0))
+        Ok(names.into_iter().map(|(seq, _)| seq).max().unwrap_or(0))
     }
 
     /// The bytes of the object with this number, `None` where there is none.
@@ -87,12 +108,12 @@ impl Place {
         let fetch = async {
             let found = match store.get_opts(&path, GetOptions::default()).await {
                 Err(Error::NotFound { .. }) => return Ok(None),
-                found => found.map_err(|error| unreadable(error.to_string()))?,
+                found => found.map_err(|error| unreadable(words(&error)))?,
             };
             if found.meta.size > BYTES_MAX {
                 return Err(unreadable(format!("it has {} bytes, expected at most {BYTES_MAX}", found.meta.size)));
             }
-            found.bytes().await.map(Some).map_err(|error| unreadable(error.to_string()))
+            found.bytes().await.map(Some).map_err(|error| unreadable(words(&error)))
         };
         let late = |_| JournalError::Store { doing: "read", object: self.object(seq), why: no_answer() };
         tokio::time::timeout(REQUEST_MAX, fetch).await.map_err(late)?
@@ -123,17 +144,20 @@ impl Place {
                 Ok(Err(error)) => Some(error),
                 Err(_) => None,
             };
-            saw = error.as_ref().map_or_else(no_answer, ToString::to_string);
+            saw = error.as_ref().map_or_else(no_answer, words);
+            let refusal = error.and_then(|error| self.refusal(seq, &error));
             match self.read(seq).await {
                 Ok(Some(found)) if found == *bytes => return Ok(self.committed(seq)),
                 Ok(Some(_)) => return Ok(Slot::Taken),
                 Ok(None) => {}
-                Err(unread) => {
+                Err(unread) if refusal.is_none() => {
                     return Err(JournalError::Unknown { object: object(), why: format!("{saw}; then: {unread}") });
                 }
+                // What is refused is often unreadable too.
+                Err(_) => {}
             }
             // The storage said that it cannot, and the slot is empty: there is nothing to wait for.
-            if let Some(refusal) = error.and_then(|error| self.refusal(seq, &error)) {
+            if let Some(refusal) = refusal {
                 return Err(refusal);
             }
         }
@@ -142,7 +166,7 @@ impl Place {
 
     /// A refusal that repeating does not change.
     fn refusal(&self, seq: u64, error: &Error) -> Option<JournalError> {
-        let (object, why) = (self.object(seq), error.to_string());
+        let (object, why) = (self.object(seq), words(error));
         let denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
         if denied || is(error, &[libc::EACCES, libc::EPERM, libc::EROFS, libc::ENOTSUP]) {
             Some(JournalError::ReadOnly { object, why })
@@ -226,16 +250,26 @@ fn create_private(folder: &FilePath) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether one of these operating system errors lies at the bottom of `error`.
-fn is(error: &Error, codes: &[i32]) -> bool {
+/// The operating system's error at the bottom of `error`.
+fn cause(error: &Error) -> Option<&std::io::Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(code) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
-            return codes.contains(&code);
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io);
         }
         cause = error.source();
     }
-    false
+    None
+}
+
+/// Whether one of these operating system errors lies at the bottom of `error`.
+fn is(error: &Error, codes: &[i32]) -> bool {
+    cause(error).and_then(std::io::Error::raw_os_error).is_some_and(|code| codes.contains(&code))
+}
+
+/// The error in words that do not repeat the path.
+fn words(error: &Error) -> String {
+    cause(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn no_answer() -> String {
