@@ -32,7 +32,6 @@ data "aws_iam_policy_document" "this" {
       "ec2:DescribeInstanceTypes",
       "ec2:DescribeInstances",
       "ec2:DescribeLaunchTemplateVersions",
-      "ec2:DescribeLaunchTemplates",
       "ec2:DescribeSubnets",
       "elasticloadbalancing:DescribeListeners",
       "elasticloadbalancing:DescribeLoadBalancers",
