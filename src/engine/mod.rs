@@ -1,1 +1,89 @@
-//! (see the map in the crate root)
+//! The loop: observe, decide, record intent, act, record outcome.
+//!
+//! [`Engine`] has one method per verb. Those that change something share one loop (`run`): ask
+//! [`decide`](crate::release::decide) for the next step with fresh facts, and carry it out. A run takes the lease
+//! at its first write, so a run that finds nothing to do, or refuses, leaves no trace.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `run` | the loop, the lease, waiting and stopping |
+//! | `look` | questions answered from AWS and the checks |
+//! | `act` | effects carried out: intent, call, outcome |
+//! | `deploy`, `undo` | the verbs that change something |
+//! | `plan`, `status`, `history` | the verbs that only read |
+//! | `notice` | what a run tells while it goes on |
+
+mod act;
+mod backoff;
+mod deploy;
+mod error;
+mod history;
+mod look;
+mod notice;
+mod plan;
+mod run;
+mod status;
+mod stop;
+mod undo;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+
+pub use deploy::DeployRequest;
+pub use error::EngineError;
+pub use history::{ReleaseSummary, summarize};
+pub use notice::{FlipKind, Notice, Notices, Told};
+pub use plan::{Plan, PlanStep};
+pub use run::Finish;
+pub use status::{ColorStatus, LeaseStatus, ReleaseStatus, Status};
+pub use stop::Stop;
+pub use undo::Expired;
+
+use crate::cloud::Cloud;
+use crate::config::Environment;
+use crate::journal::Journal;
+use crate::release::{Pins, Policy};
+
+/// One environment, and everything a verb needs to work on it.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// The environment.
+    pub environment: Arc<Environment>,
+    /// The environment as the user typed it, for the commands in messages.
+    pub typed: String,
+    /// AWS.
+    pub cloud: Cloud,
+    /// The journal.
+    pub journal: Journal,
+    /// Who is told what goes on.
+    pub notices: Notices,
+    /// Who may ask to stop.
+    pub stop: Stop,
+    /// When the process started: a rollback says how long it took from here.
+    pub started: Instant,
+}
+
+impl Engine {
+    /// The environment's rules for a release that is pinned to `pins`.
+    fn policy(&self, pins: Option<&Pins>) -> Policy {
+        let environment = &self.environment;
+        let converge = &environment.release.converge;
+        Policy {
+            consecutive: environment.health.consecutive,
+            health_timeout: signed(environment.health.timeout),
+            probe: converge.probe.is_some(),
+            quiet: signed(converge.quiet),
+            ttl: SignedDuration::from_secs(pins.map_or(0, |p| p.ttl_seconds().into())),
+            converge_timeout: signed(converge.timeout),
+            bake: signed(environment.release.bake),
+            retain: signed(environment.retain),
+        }
+    }
+}
+
+/// Every duration of an environment file is bounded to days, so the conversion cannot fail.
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}

@@ -1,0 +1,102 @@
+//! Effects carried out: the intent recorded, the call made, the outcome recorded.
+
+use std::time::{Duration, Instant};
+
+use super::notice::FlipKind;
+use super::run::Run;
+use super::{EngineError, Notice};
+use crate::cloud::{CloudError, Launch};
+use crate::release::{Effect, EffectResult, Event, Goal, Pins, Problem};
+
+/// How long after its announcement a call may still be sent or land. The SDK gives an operation 40 seconds, and
+/// nothing is sent later than [`SEND_WITHIN`] after the announcement, so a call ends before its deadline.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long writing the announcement may take.
+const SEND_WITHIN: Duration = Duration::from_secs(15);
+
+impl Run<'_> {
+    /// Announces the effect, carries it out, and records how it ended.
+    pub(super) async fn act(&mut self, effect: Effect) -> Result<(), EngineError> {
+        let announced = Instant::now();
+        self.intent_at = announced;
+        let deadline = self.now() + DEADLINE;
+        self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
+        let result = if announced.elapsed() < SEND_WITHIN {
+            match self.call(&effect).await {
+                Ok(change) => EffectResult::Accepted { change },
+                Err(error) if error.outcome_unknown() || error.transient() => {
+                    self.engine.notices.tell(Notice::Retrying { saw: error.to_string() });
+                    EffectResult::Unknown { saw: error.to_string() }
+                }
+                Err(error) => EffectResult::Refused { problem: self.explain(&effect, &error) },
+            }
+        } else {
+            EffectResult::Unknown { saw: "not sent: writing the announcement took too long".into() }
+        };
+        let accepted = matches!(result, EffectResult::Accepted { .. });
+        if let (Effect::Flip { to, .. }, true) = (&effect, accepted) {
+            let (kind, since) = match self.goal {
+                Goal::Rollback { .. } => (FlipKind::Rollback, self.engine.started),
+                Goal::Deploy | Goal::Abort | Goal::Sweep if self.is_rolling_back() => (FlipKind::Rollback, announced),
+                Goal::Deploy | Goal::Abort | Goal::Sweep => (FlipKind::Deploy, announced),
+            };
+            self.engine.notices.flipped(kind, to, since.elapsed());
+        }
+        self.record(Event::Outcome { result }).await?;
+        if matches!(effect, Effect::Flip { .. }) {
+            self.memory.traffic_moved();
+        }
+        self.forget();
+        if !accepted {
+            self.wait(format!("before looking whether it happened: {}", effect.describe()), None).await?;
+        }
+        Ok(())
+    }
+
+    fn is_rolling_back(&self) -> bool {
+        self.state.release.as_ref().is_some_and(|r| r.phase == crate::release::Phase::RollingBack)
+    }
+
+    async fn call(&self, effect: &Effect) -> Result<Option<String>, CloudError> {
+        let release = self.state.release.as_ref().expect("an intent was applied, so there is a release");
+        let pins: &Pins = &release.pins;
+        let cloud = &self.engine.cloud;
+        let environment = &self.engine.environment.name;
+        match effect {
+            Effect::Reference { live, idle } => {
+                let reading = self.eyes.reading.as_ref().expect("a reference is decided from a reading");
+                cloud.reference(pins, reading, live, idle).await?;
+            }
+            Effect::Launch { color, subnet, count, client_token } => {
+                let launch = Launch {
+                    environment,
+                    color,
+                    release: &release.id,
+                    image: &release.image,
+                    subnet,
+                    count: *count,
+                    client_token,
+                };
+                cloud.launch(pins, launch).await?;
+            }
+            Effect::Register { color, instances } => cloud.register(pins, color, instances).await?,
+            Effect::Flip { from, to } => {
+                let reading = self.eyes.reading.as_ref().expect("a flip is decided from a reading");
+                let change = cloud.flip(pins, reading, from, to).await?;
+                return Ok(change.map(|c| c.as_str().to_owned()));
+            }
+            Effect::Deregister { color, instances } => cloud.deregister(pins, color, instances).await?,
+            Effect::Terminate { color, instances } => {
+                cloud.terminate(environment, color, instances).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn explain(&self, effect: &Effect, error: &CloudError) -> Problem {
+        let mut problem = error.problem();
+        problem.saw = format!("failed to {}: {}", effect.describe(), problem.saw);
+        problem.run.push(format!("switchback status {}", self.engine.typed));
+        problem
+    }
+}

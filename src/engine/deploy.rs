@@ -1,0 +1,151 @@
+//! `deploy`: from an image to the traffic.
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+
+use super::look::{Answer, plain_answer};
+use super::run::{Finish, Run, replay};
+use super::{Engine, EngineError};
+use crate::cloud::Reading;
+use crate::config::Compute;
+use crate::journal::{JournalError, Log};
+use crate::release::{Admission, Ending, Facts, Goal, Pins, Problem, ReleaseId, Request, State, admit};
+
+/// What `deploy` was asked for.
+#[derive(Debug, Clone)]
+pub struct DeployRequest {
+    /// The immutable image, `ami-…`.
+    pub image: String,
+    /// Whether the new color may have fewer instances than the live one has healthy targets.
+    pub accept_smaller: bool,
+}
+
+/// A request, everything that was read for it, and what becomes of it.
+pub(super) struct Prepared {
+    pub(super) state: State,
+    pub(super) request: Request,
+    pub(super) facts: Facts,
+    pub(super) reading: Option<Reading>,
+    pub(super) admission: Result<Admission, Problem>,
+}
+
+impl Engine {
+    /// Brings an image to the traffic, or goes on with the release of that image that is on its way.
+    ///
+    /// # Errors
+    /// [`EngineError`]: what had begun is in the journal.
+    pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
+        let log = self.journal.load().await?;
+        self.refuse_if_held(&log)?;
+        let prepared = match self.unfinished(&log, wanted)? {
+            Some(resumable) => return resumable.drive().await,
+            None => self.prepare(replay(&log)?, wanted).await?,
+        };
+        match prepared.admission {
+            Err(problem) => Ok(Finish { ending: Ending::Refused(problem), release: None }),
+            Ok(Admission::AlreadyLive) => {
+                let release = prepared.state.release.map(|r| r.id);
+                let text = format!("{} has the traffic already", wanted.image);
+                Ok(Finish { ending: Ending::Nothing(text), release })
+            }
+            Ok(Admission::Resume) => Run::new(self, Goal::Deploy, &log)?.drive().await,
+            Ok(Admission::Start(event)) => {
+                let mut run = Run::new(self, Goal::Deploy, &log)?;
+                if !run.hold_lease().await? {
+                    let problem = Problem::new(
+                        "another run worked on this environment while this one was preparing",
+                        "an environment that stands still",
+                        format!("switchback deploy {} --image {}", self.typed, wanted.image),
+                    );
+                    run.give_back().await?;
+                    return Ok(Finish { ending: Ending::Refused(problem), release: None });
+                }
+                run.record(*event).await?;
+                run.drive().await
+            }
+        }
+    }
+
+    /// A live lease of somebody else ends a deploy before anything is asked.
+    fn refuse_if_held(&self, log: &Log) -> Result<(), EngineError> {
+        let now = self.journal.clock().now();
+        match log.lease() {
+            Some(lease) if !lease.expired(now) => Err(JournalError::Held {
+                environment: self.environment.name.clone(),
+                owner: Box::new(lease.owner.clone()),
+                until: lease.until,
+            }
+            .into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The run that goes on with an unfinished release of the same image: it needs no look-up by name.
+    fn unfinished(&self, log: &Log, wanted: &DeployRequest) -> Result<Option<Run<'_>>, EngineError> {
+        let run = Run::new(self, Goal::Deploy, log)?;
+        let same = run.state.release.as_ref().is_some_and(|r| !r.phase.is_settled() && r.image == wanted.image);
+        Ok(same.then_some(run))
+    }
+
+    /// Reads everything that the admission of a release rests on. Changes nothing.
+    pub(super) async fn prepare(&self, state: State, wanted: &DeployRequest) -> Result<Prepared, EngineError> {
+        self.check_account().await?;
+        let pins = self.cloud.resolve(&self.environment).await?;
+        let Compute::Instances(instances) = &self.environment.compute;
+        let request = Request {
+            release: new_release_id(self.journal.clock().now()),
+            image: wanted.image.clone(),
+            count: instances.count,
+            accept_smaller: wanted.accept_smaller,
+            name: self.environment.name.clone(),
+            env: self.typed.clone(),
+            pins,
+        };
+        let (_, (facts, reading)) = tokio::try_join!(
+            async { Ok(self.cloud.check_image(&request.pins, &wanted.image).await?) },
+            self.facts_about_both_colors(&request.pins, &request.questions())
+        )?;
+        let admission = admit(&state, &request, &facts);
+        Ok(Prepared { state, request, facts, reading, admission })
+    }
+
+    async fn check_account(&self) -> Result<(), EngineError> {
+        let Some(expected) = &self.environment.account else { return Ok(()) };
+        let identity = self.cloud.identity().await?;
+        if &identity.account == expected {
+            return Ok(());
+        }
+        Err(EngineError::Mismatch(Problem::new(
+            format!("the credentials belong to account {} ({})", identity.account, identity.arn),
+            format!("account {expected}, as {} says", self.environment.file.display()),
+            "aws sts get-caller-identity",
+        )))
+    }
+
+    pub(super) async fn facts_about_both_colors(
+        &self,
+        pins: &Pins,
+        questions: &[crate::release::Question],
+    ) -> Result<(Facts, Option<Reading>), EngineError> {
+        let answers = try_join_all(questions.iter().map(|q| plain_answer(self, pins, q))).await?;
+        let (mut facts, mut reading) = (Facts::default(), None);
+        for answer in answers {
+            match answer {
+                Answer::Traffic(read) => {
+                    facts.traffic = Some(read.traffic.clone());
+                    reading = Some(read);
+                }
+                Answer::Targets(color, targets) => drop(facts.targets.insert(color, targets)),
+                Answer::Instances(color, instances) => drop(facts.instances.insert(color, instances)),
+                Answer::Synced(_) | Answer::Smoke(_) | Answer::Probe(..) => {}
+            }
+        }
+        Ok((facts, reading))
+    }
+}
+
+/// An id that sorts by time: `20261121-021500-7f3a`.
+fn new_release_id(now: Timestamp) -> ReleaseId {
+    let salt = rand::random::<u16>();
+    ReleaseId::new(format!("{}-{salt:04x}", now.strftime("%Y%m%d-%H%M%S")))
+}

@@ -1,0 +1,194 @@
+//! Questions answered from AWS and the checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::run::Run;
+use super::{Engine, EngineError, Notice};
+use crate::checks::{Prober, SmokeTarget, smoke};
+use crate::cloud::{ChangeId, CloudError, Reading};
+use crate::release::{
+    Color, InstanceFact, Phase, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, State, SwitchPin, Targets,
+};
+
+/// How many looks in a row may fail before the run gives up: with the back-off about a minute and a half.
+const FAILED_LOOKS_MAX: u32 = 15;
+
+/// What a run keeps of its looks beside the facts.
+#[derive(Default)]
+pub(super) struct Eyes {
+    /// The last reading of the switch: a write starts from it.
+    pub(super) reading: Option<Reading>,
+    /// Private endpoints of colors that the journal does not know (made before switchback came).
+    endpoints: BTreeMap<Color, Vec<SocketAddr>>,
+    failed: u32,
+}
+
+/// One answered question.
+pub(super) enum Answer {
+    Traffic(Reading),
+    Synced(bool),
+    Targets(Color, Targets),
+    Instances(Color, Vec<InstanceFact>),
+    Smoke(Result<(), Problem>),
+    Probe(ProbeAnswer, Vec<(Color, Vec<SocketAddr>)>),
+}
+
+impl Run<'_> {
+    /// Asks all questions at once and takes the answers in. A question that fails in passing stays open.
+    pub(super) async fn look(&mut self, questions: BTreeSet<Question>) -> Result<(), EngineError> {
+        let asked_at = Instant::now();
+        let Self { engine, state, eyes, session, .. } = self;
+        let Some(release) = state.release.as_ref() else { return Ok(()) };
+        let asks = questions.iter().map(|q| answer(engine, state, release, eyes, q));
+        let stop = engine.stop.clone();
+        let answering = async {
+            tokio::select! {
+                answers = join_all(asks) => Ok(answers),
+                () = stop.requested() => Err(EngineError::Interrupted),
+            }
+        };
+        let answers = match session {
+            Some(session) => session.while_renewing(answering).await??,
+            None => answering.await?,
+        };
+        let mut failure = None;
+        for answer in answers {
+            match answer {
+                Ok(answer) => self.take_in(answer),
+                Err(error) if error.transient() => failure = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.asked(asked_at);
+        let now = self.now();
+        self.memory.note(&self.facts, now);
+        let Some(error) = failure else {
+            self.eyes.failed = 0;
+            return Ok(());
+        };
+        self.eyes.failed += 1;
+        if self.eyes.failed >= FAILED_LOOKS_MAX {
+            return Err(error.into());
+        }
+        self.engine.notices.tell(Notice::Retrying { saw: error.to_string() });
+        self.wait("AWS to answer".into(), None).await
+    }
+
+    fn take_in(&mut self, answer: Answer) {
+        match answer {
+            Answer::Traffic(reading) => {
+                self.facts.traffic = Some(reading.traffic.clone());
+                self.eyes.reading = Some(reading);
+            }
+            Answer::Synced(synced) => self.facts.synced = Some(synced),
+            Answer::Targets(color, targets) => drop(self.facts.targets.insert(color, targets)),
+            Answer::Instances(color, instances) => drop(self.facts.instances.insert(color, instances)),
+            Answer::Smoke(result) => self.facts.smoke = Some(result),
+            Answer::Probe(answer, endpoints) => {
+                self.facts.probe = Some(answer);
+                self.eyes.endpoints.extend(endpoints);
+            }
+        }
+    }
+}
+
+async fn answer(
+    engine: &Engine,
+    state: &State,
+    release: &Release,
+    eyes: &Eyes,
+    question: &Question,
+) -> Result<Answer, CloudError> {
+    let pins = &release.pins;
+    match question {
+        Question::Traffic | Question::Targets(_) | Question::Instances(_) => plain_answer(engine, pins, question).await,
+        Question::Synced => synced(engine, release).await,
+        Question::Smoke(color) => {
+            let endpoints = known_endpoints(state, pins, color);
+            let target =
+                SmokeTarget { color: color.clone(), release: release.id.clone(), image: release.image.clone(), endpoints };
+            let folder = engine.environment.file.parent().filter(|p| !p.as_os_str().is_empty());
+            let folder = folder.unwrap_or(std::path::Path::new("."));
+            Ok(Answer::Smoke(smoke(&engine.environment.smoke, &target, folder).await))
+        }
+        Question::Probe { old, new } => {
+            let Some(path) = &engine.environment.release.converge.probe else {
+                return Ok(Answer::Probe(ProbeAnswer::Alike, Vec::new()));
+            };
+            let (old_at, new_at) = tokio::try_join!(
+                endpoints(engine, state, eyes, pins, old),
+                endpoints(engine, state, eyes, pins, new)
+            )?;
+            let Some(route) = route(pins, new) else {
+                return Ok(Answer::Probe(ProbeAnswer::Unclear { saw: format!("{new} has no load balancer") }, Vec::new()));
+            };
+            let answer = Prober::new(path).ask(route, &old_at, &new_at).await;
+            Ok(Answer::Probe(answer, vec![(old.clone(), old_at), (new.clone(), new_at)]))
+        }
+    }
+}
+
+/// The questions that need nothing but AWS.
+pub(super) async fn plain_answer(engine: &Engine, pins: &Pins, question: &Question) -> Result<Answer, CloudError> {
+    let cloud = &engine.cloud;
+    Ok(match question {
+        Question::Targets(color) => Answer::Targets(color.clone(), cloud.targets(pins, color).await?),
+        Question::Instances(color) => {
+            Answer::Instances(color.clone(), cloud.instances(&engine.environment.name, color).await?)
+        }
+        Question::Traffic | Question::Synced | Question::Smoke(_) | Question::Probe { .. } => {
+            Answer::Traffic(cloud.traffic(pins).await?)
+        }
+    })
+}
+
+/// Whether the last DNS change has reached every server. A change whose id was lost with a crash cannot be
+/// asked for; AWS calls 60 seconds the usual time, so twice that counts as there.
+async fn synced(engine: &Engine, release: &Release) -> Result<Answer, CloudError> {
+    if let Some(change) = &release.change {
+        return Ok(Answer::Synced(engine.cloud.synced(&ChangeId::new(change)).await?));
+    }
+    let Phase::Converging { since } = &release.phase else { return Ok(Answer::Synced(false)) };
+    let age = engine.journal.clock().now().duration_since(*since);
+    Ok(Answer::Synced(age >= jiff::SignedDuration::from_secs(120)))
+}
+
+/// The private endpoints of a color: as recorded, or else as AWS has them by tag.
+async fn endpoints(
+    engine: &Engine,
+    state: &State,
+    eyes: &Eyes,
+    pins: &Pins,
+    color: &Color,
+) -> Result<Vec<SocketAddr>, CloudError> {
+    if state.occupants.contains_key(color) {
+        return Ok(known_endpoints(state, pins, color));
+    }
+    if let Some(known) = eyes.endpoints.get(color) {
+        return Ok(known.clone());
+    }
+    let instances = engine.cloud.instances(&engine.environment.name, color).await?;
+    Ok(socket_addresses(pins, color, instances.iter().filter(|i| i.alive()).filter_map(|i| i.address.as_deref())))
+}
+
+fn known_endpoints(state: &State, pins: &Pins, color: &Color) -> Vec<SocketAddr> {
+    let instances = state.occupants.get(color).map(|o| o.instances.as_slice()).unwrap_or_default();
+    socket_addresses(pins, color, instances.iter().map(|i| i.address.as_str()))
+}
+
+fn socket_addresses<'a>(pins: &Pins, color: &Color, addresses: impl Iterator<Item = &'a str>) -> Vec<SocketAddr> {
+    let Some(group) = pins.groups.get(color) else { return Vec::new() };
+    addresses.filter_map(|a| a.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, group.port)).collect()
+}
+
+/// Where probes for `color` enter: the listener, or for a DNS switch the color's own load balancer.
+fn route<'a>(pins: &'a Pins, color: &Color) -> Option<&'a RoutePin> {
+    match &pins.route {
+        SwitchPin::Rule { route, .. } | SwitchPin::DefaultAction { route, .. } => Some(route),
+        SwitchPin::Records(records) => records.entries.get(color),
+    }
+}

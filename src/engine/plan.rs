@@ -1,0 +1,122 @@
+//! `plan`: what deploy would do, read-only, live state beside intended state.
+
+use serde::Serialize;
+
+use super::deploy::DeployRequest;
+use super::run::replay;
+use super::status::{ColorStatus, color_statuses};
+use super::{Engine, EngineError};
+use crate::release::{Admission, Color, Event, Problem, Traffic};
+
+/// What deploy would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The environment.
+    pub environment: String,
+    /// The image.
+    pub image: String,
+    /// Where the traffic is now.
+    pub traffic: Option<Traffic>,
+    /// Both colors as they are now.
+    pub colors: Vec<ColorStatus>,
+    /// What would be done, in order; empty where nothing would.
+    pub steps: Vec<PlanStep>,
+    /// Why deploy would refuse, where it would.
+    pub refused: Option<Problem>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanStep {
+    /// The phase it belongs to.
+    pub phase: &'static str,
+    /// What is done, in words.
+    pub text: String,
+}
+
+impl Engine {
+    /// What `deploy` would do now. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the journal or AWS cannot be read.
+    pub async fn plan(&self, wanted: &DeployRequest) -> Result<Plan, EngineError> {
+        let state = replay(&self.journal.load().await?)?;
+        let prepared = self.prepare(state, wanted).await?;
+        let colors = color_statuses(
+            &self.environment,
+            &prepared.state,
+            &prepared.facts,
+            prepared.reading.as_ref().map(|r| &r.traffic),
+        );
+        let (steps, refused) = match prepared.admission {
+            Err(problem) => (Vec::new(), Some(problem)),
+            Ok(Admission::AlreadyLive) => (Vec::new(), None),
+            Ok(Admission::Resume) => (self.resume_step(&prepared.state), None),
+            Ok(Admission::Start(event)) => match *event {
+                Event::ReleaseStarted { from, to, .. } => {
+                    (self.steps(&prepared.request, &prepared.facts, &from, &to), None)
+                }
+                other => (vec![step("preparing", format!("record {}", other.name()))], None),
+            },
+        };
+        Ok(Plan {
+            environment: self.environment.name.clone(),
+            image: wanted.image.clone(),
+            traffic: prepared.facts.traffic,
+            colors,
+            steps,
+            refused,
+        })
+    }
+
+    fn resume_step(&self, state: &crate::release::State) -> Vec<PlanStep> {
+        let release = state.release.iter();
+        release.map(|r| step(r.phase.name(), format!("go on with release {} where it stands", r.id))).collect()
+    }
+
+    fn steps(
+        &self,
+        request: &crate::release::Request,
+        facts: &crate::release::Facts,
+        from: &Color,
+        to: &Color,
+    ) -> Vec<PlanStep> {
+        let environment = &self.environment;
+        let mut steps = Vec::new();
+        let leftovers = facts.instances.get(to).into_iter().flatten().filter(|i| i.alive()).count();
+        if leftovers > 0 {
+            steps.push(step("clearing", format!("deregister, drain and terminate {leftovers} instance(s) of {to}")));
+        }
+        if matches!(facts.traffic, Some(Traffic::Only { idle_referenced: false, .. })) {
+            steps.push(step("provisioning", format!("put {to} into the rule at weight 0, so that it is health-checked")));
+        }
+        for subnet in request.pins.subnets.iter().filter(|s| s.count > 0) {
+            steps.push(step(
+                "provisioning",
+                format!(
+                    "launch {} instance(s) of {} in {} ({}) from {} version {}",
+                    subnet.count, request.image, subnet.id, subnet.zone, request.pins.template, request.pins.template_version
+                ),
+            ));
+        }
+        steps.push(step("provisioning", format!("register {} instance(s) with {to}", request.count)));
+        steps.push(step(
+            "warming",
+            format!("wait until every target is healthy, {} looks in a row", environment.health.consecutive),
+        ));
+        steps.push(step("smoke", format!("run {} smoke check(s) on the private endpoints", environment.smoke.len())));
+        steps.push(step("switching", format!("move the traffic from {from} to {to} in one write, and read it back")));
+        let quiet = environment.release.converge.quiet;
+        steps.push(match &environment.release.converge.probe {
+            Some(path) => step("converging", format!("probe {path} until only {to} has answered for {quiet:?}")),
+            None => step("converging", format!("wait {quiet:?}")),
+        });
+        steps.push(step("baking", format!("watch {to} for {:?}", environment.release.bake)));
+        steps.push(step("retaining", format!("keep {from} warm for {:?}; then a sweep takes it down", environment.retain)));
+        steps
+    }
+}
+
+fn step(phase: &'static str, text: String) -> PlanStep {
+    PlanStep { phase, text }
+}

@@ -1,0 +1,240 @@
+//! The loop of every verb that changes something, with its lease.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::backoff::Backoff;
+use super::look::Eyes;
+use super::{Engine, EngineError, Notice};
+use crate::journal::{Acquire, Log, Owner, Session};
+use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
+
+/// After this time a fact is asked again before anything rests on it.
+const FRESH: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// The ending.
+    pub ending: Ending,
+    /// The release it was about, where there is one.
+    pub release: Option<ReleaseId>,
+}
+
+/// One run of one verb.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) goal: Goal,
+    pub(super) state: State,
+    pub(super) facts: Facts,
+    pub(super) memory: Memory,
+    pub(super) eyes: Eyes,
+    pub(super) session: Option<Session>,
+    pub(super) intent_at: Instant,
+    backoff: Backoff,
+    facts_at: Option<Instant>,
+    owner: Owner,
+    head: usize,
+    acted: bool,
+}
+
+impl<'a> Run<'a> {
+    /// A run that starts from what the journal says; the lease is not taken yet.
+    pub(super) fn new(engine: &'a Engine, goal: Goal, log: &Log) -> Result<Self, EngineError> {
+        let verb = match goal {
+            Goal::Deploy => "deploy",
+            Goal::Rollback { .. } => "rollback",
+            Goal::Abort => "abort",
+            Goal::Sweep => "sweep",
+        };
+        Ok(Self {
+            engine,
+            goal,
+            state: replay(log)?,
+            facts: Facts::default(),
+            memory: Memory::default(),
+            eyes: Eyes::default(),
+            session: None,
+            intent_at: Instant::now(),
+            backoff: Backoff::default(),
+            facts_at: None,
+            owner: Owner::this_process(verb),
+            head: log.entries().len(),
+            acted: false,
+        })
+    }
+
+    /// Steps until there is nothing more to do, and gives the lease back.
+    pub(super) async fn drive(mut self) -> Result<Finish, EngineError> {
+        let ended = self.steps().await;
+        let release = self.state.release.as_ref().map(|r| r.id.clone());
+        if let Some(session) = self.session.take() {
+            let given_back = session.release().await;
+            // What ended the run says more than the lease, which also ends by itself.
+            let ending = ended?;
+            given_back?;
+            return Ok(Finish { ending, release });
+        }
+        Ok(Finish { ending: ended?, release })
+    }
+
+    async fn steps(&mut self) -> Result<Ending, EngineError> {
+        loop {
+            if self.engine.stop.is_requested() {
+                return Err(EngineError::Interrupted);
+            }
+            if let Some(session) = &mut self.session {
+                session.renew_if_due().await?;
+            }
+            let decision = decide(&self.state, &self.context(), &self.facts, &self.memory);
+            tracing::debug!(?decision, "decided");
+            match decision {
+                Decision::Ask(questions) => self.look(questions).await?,
+                Decision::Act(effect) => {
+                    if self.hold_lease().await? && self.facts_are_fresh() {
+                        self.act(effect).await?;
+                    }
+                }
+                Decision::Record(event) => {
+                    if self.hold_lease().await? {
+                        self.record(event).await?;
+                        if !self.facts_are_fresh() {
+                            self.forget();
+                        }
+                    }
+                }
+                Decision::Wait { reason, until } => {
+                    if self.hold_lease().await? {
+                        self.wait(reason, until).await?;
+                    }
+                }
+                Decision::Stop(ending) => return Ok(ending),
+            }
+        }
+    }
+
+    fn context(&self) -> Context {
+        let pins = self.state.release.as_ref().map(|r| &r.pins);
+        Context {
+            name: self.engine.environment.name.clone(),
+            env: self.engine.typed.clone(),
+            goal: self.goal,
+            policy: self.engine.policy(pins),
+            now: self.now(),
+            acted: self.acted,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.engine.journal.clock().now()
+    }
+
+    /// Takes the lease if this run does not hold it; `false` where the world may have changed meanwhile, so
+    /// that the decision must be made again.
+    pub(super) async fn hold_lease(&mut self) -> Result<bool, EngineError> {
+        if self.session.is_some() {
+            return Ok(true);
+        }
+        let mode = match self.goal {
+            Goal::Deploy | Goal::Sweep => Acquire::IfFree,
+            Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: format!("{} asked for it", self.owner) },
+        };
+        let session = self.engine.journal.acquire(self.owner.clone(), mode).await?;
+        let settle = session.settle_until();
+        let unchanged = session.log().entries().len() == self.head + 1;
+        if !unchanged {
+            self.state = replay(session.log())?;
+        }
+        self.session = Some(session);
+        if let Some(until) = settle {
+            let reason = "a call of the run before may still arrive at AWS".to_string();
+            while self.now() < until {
+                self.wait(reason.clone(), Some(until)).await?;
+            }
+        }
+        if !unchanged || settle.is_some() {
+            self.forget();
+        }
+        Ok(unchanged && settle.is_none())
+    }
+
+    /// Ends a run that has begun nothing.
+    pub(super) async fn give_back(self) -> Result<(), EngineError> {
+        if let Some(session) = self.session {
+            session.release().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes an event and takes it into the state.
+    pub(super) async fn record(&mut self, event: Event) -> Result<(), EngineError> {
+        let session = self.session.as_mut().expect("hold_lease() comes before every record()");
+        let before = self.state.release.as_ref().map(|r| r.phase.name());
+        let mut next = self.state.clone();
+        // An event that cannot follow must never reach the journal.
+        next.apply(self.engine.journal.clock().now(), &event)?;
+        let entry = session.append(event.clone()).await?;
+        self.state.apply(entry.at, &event)?;
+        self.acted = true;
+        let release = self.state.release.as_ref();
+        self.engine.notices.tell(Notice::Recorded {
+            seq: entry.seq,
+            at: entry.at,
+            release: release.map(|r| r.id.clone()),
+            event: Box::new(event),
+        });
+        if release.map(|r| r.phase.name()) != before {
+            self.backoff.reset();
+        }
+        Ok(())
+    }
+
+    /// Whether every fact was asked recently; if not, they are forgotten and asked again.
+    fn facts_are_fresh(&mut self) -> bool {
+        let fresh = self.facts_at.is_none_or(|at| at.elapsed() < FRESH);
+        if !fresh {
+            self.forget();
+        }
+        fresh
+    }
+
+    /// Marks the facts as asked now, where none was asked before.
+    pub(super) fn asked(&mut self, at: Instant) {
+        self.facts_at.get_or_insert(at);
+    }
+
+    /// Forgets every fact: the world has changed, or time has passed.
+    pub(super) fn forget(&mut self) {
+        self.facts = Facts::default();
+        self.facts_at = None;
+    }
+
+    /// Waits a little, at most until `until`, renewing the lease; facts are old after it.
+    pub(super) async fn wait(&mut self, reason: String, until: Option<Timestamp>) -> Result<(), EngineError> {
+        let phase = self.state.release.as_ref().map_or("preparing", |r| r.phase.name());
+        self.engine.notices.tell(Notice::Waiting { phase, reason });
+        let mut pause = self.backoff.next();
+        if let Some(until) = until {
+            pause = pause.min(until.duration_since(self.now()).unsigned_abs());
+        }
+        let stop = self.engine.stop.clone();
+        let waited = async {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => Ok(()),
+                () = stop.requested() => Err(EngineError::Interrupted),
+            }
+        };
+        match &mut self.session {
+            Some(session) => session.while_renewing(waited).await??,
+            None => waited.await?,
+        }
+        self.forget();
+        Ok(())
+    }
+}
+
+/// The state that the journal's events add up to.
+pub(super) fn replay(log: &Log) -> Result<State, EngineError> {
+    Ok(State::replay(log.events().map(|(entry, event)| (entry.at, event)))?)
+}

@@ -1,0 +1,208 @@
+//! `status`: the live color as the load balancer has it, and what the journal thinks.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::run::replay;
+use super::{Engine, EngineError};
+use crate::cloud::Reading;
+use crate::config::Environment;
+use crate::journal::{Log, Owner};
+use crate::release::{Color, Facts, InstanceFact, Phase, Pins, Problem, Question, ReleaseId, State, Targets, Traffic};
+
+/// An environment as it is, and as the journal has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The environment.
+    pub environment: String,
+    /// Where the switch sends the traffic now.
+    pub traffic: Option<Traffic>,
+    /// Both colors.
+    pub colors: Vec<ColorStatus>,
+    /// The newest release.
+    pub release: Option<ReleaseStatus>,
+    /// Who holds the lease, if anybody does.
+    pub lease: Option<LeaseStatus>,
+    /// Where the journal and the load balancer differ, with the commands that repair it.
+    pub mismatch: Option<Problem>,
+}
+
+/// One color as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColorStatus {
+    /// Its name.
+    pub color: Color,
+    /// Whether it has all the traffic.
+    pub live: bool,
+    /// Its weight where the traffic is split.
+    pub weight: Option<u32>,
+    /// Its targets.
+    pub targets: Targets,
+    /// Its instances, by ownership tag.
+    pub instances: Vec<InstanceFact>,
+    /// The image it runs, where it is one.
+    pub image: Option<String>,
+    /// Since when its oldest instance runs.
+    pub since: Option<Timestamp>,
+}
+
+/// The newest release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseStatus {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its image.
+    pub image: String,
+    /// The color it left.
+    pub from: Color,
+    /// The color it brings up.
+    pub to: Color,
+    /// Where it stands.
+    pub phase: &'static str,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When the idle color expires, where a timer runs.
+    pub expires_at: Option<Timestamp>,
+    /// The color that expires then.
+    pub expires: Option<Color>,
+    /// Why it failed or is blocked.
+    pub problem: Option<Problem>,
+}
+
+/// Who holds the lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseStatus {
+    /// The run.
+    pub owner: Owner,
+    /// Until when, unless it is renewed.
+    pub until: Timestamp,
+    /// Whether that is over: the run has died.
+    pub expired: bool,
+}
+
+impl Engine {
+    /// The environment as it is. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the journal or AWS cannot be read.
+    pub async fn status(&self) -> Result<Status, EngineError> {
+        let log = self.journal.load().await?;
+        let state = replay(&log)?;
+        let pins = match &state.release {
+            Some(release) => release.pins.clone(),
+            None => self.cloud.resolve(&self.environment).await?,
+        };
+        let mut questions = vec![Question::Traffic];
+        for color in pins.groups.keys() {
+            questions.extend([Question::Targets(color.clone()), Question::Instances(color.clone())]);
+        }
+        let (facts, reading) = self.facts_about_both_colors(&pins, &questions).await?;
+        let traffic = reading.as_ref().map(|r| &r.traffic);
+        Ok(Status {
+            environment: self.environment.name.clone(),
+            colors: color_statuses(&self.environment, &state, &facts, traffic),
+            release: release_status(&state),
+            lease: self.lease_status(&log),
+            mismatch: reading.as_ref().and_then(|r| self.mismatch(&state, &pins, r)),
+            traffic: facts.traffic,
+        })
+    }
+
+    fn lease_status(&self, log: &Log) -> Option<LeaseStatus> {
+        let now = self.journal.clock().now();
+        log.lease().map(|l| LeaseStatus { owner: l.owner.clone(), until: l.until, expired: l.expired(now) })
+    }
+
+    /// What must be repaired, with the commands that repair it.
+    fn mismatch(&self, state: &State, pins: &Pins, reading: &Reading) -> Option<Problem> {
+        let release = state.release.as_ref();
+        match &reading.traffic {
+            Traffic::Foreign { problem } => Some(problem.clone()),
+            Traffic::Split { .. } | Traffic::Nowhere => {
+                let colors = release.map_or_else(|| pins.groups.keys().collect(), |r| vec![r.live(), r.idle()]);
+                Some(Problem {
+                    saw: reading.traffic.describe(),
+                    expected: match release {
+                        Some(release) => format!("all traffic on {}", release.live()),
+                        None => "all traffic on one color".into(),
+                    },
+                    run: colors
+                        .into_iter()
+                        .filter_map(|c| self.cloud.repair(pins, reading, c).map(|command| format!("to {c}: {command}")))
+                        .collect(),
+                })
+            }
+            Traffic::Only { color, .. } => {
+                let release = release.filter(|r| {
+                    r.live() != color && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
+                })?;
+                let mut run = vec![format!("switchback rollback {} --force (makes {color} the truth)", self.typed)];
+                run.extend(self.cloud.repair(pins, reading, release.live()).map(|c| format!("back to {}: {c}", release.live())));
+                Some(Problem {
+                    saw: format!("all traffic goes to {color}, written by somebody else"),
+                    expected: format!("all traffic on {}, where release {} left it", release.live(), release.id),
+                    run,
+                })
+            }
+        }
+    }
+}
+
+fn release_status(state: &State) -> Option<ReleaseStatus> {
+    let release = state.release.as_ref()?;
+    let (expires_at, blocked) = match &release.phase {
+        Phase::Retaining { until } | Phase::RolledBack { until } => (Some(*until), None),
+        Phase::Blocked { problem, .. } => (None, Some(problem.clone())),
+        Phase::Clearing
+        | Phase::Provisioning { .. }
+        | Phase::Warming { .. }
+        | Phase::Smoke
+        | Phase::Staged
+        | Phase::Switching
+        | Phase::Converging { .. }
+        | Phase::Baking { .. }
+        | Phase::Retiring
+        | Phase::Done
+        | Phase::Aborting
+        | Phase::Aborted
+        | Phase::RollingBack => (None, None),
+    };
+    Some(ReleaseStatus {
+        id: release.id.clone(),
+        image: release.image.clone(),
+        from: release.from.clone(),
+        to: release.to.clone(),
+        phase: release.phase.name(),
+        started_at: release.started_at,
+        expires: expires_at.map(|_| release.idle().clone()),
+        expires_at,
+        problem: blocked.or_else(|| release.failure.clone()),
+    })
+}
+
+/// Both colors, in the order of the environment file.
+pub(super) fn color_statuses(
+    environment: &Environment,
+    state: &State,
+    facts: &Facts,
+    traffic: Option<&Traffic>,
+) -> Vec<ColorStatus> {
+    let status = |color: &Color| {
+        let alive: Vec<InstanceFact> =
+            facts.instances.get(color).into_iter().flatten().filter(|i| i.alive()).cloned().collect();
+        let same_image = alive.first().map(|i| i.image.clone()).filter(|image| alive.iter().all(|i| i.image == *image));
+        ColorStatus {
+            color: color.clone(),
+            live: matches!(traffic, Some(Traffic::Only { color: c, .. }) if c == color),
+            weight: match traffic {
+                Some(Traffic::Split { weights }) => weights.get(color).copied(),
+                Some(Traffic::Only { .. } | Traffic::Nowhere | Traffic::Foreign { .. }) | None => None,
+            },
+            targets: facts.targets.get(color).cloned().unwrap_or_default(),
+            image: same_image.or_else(|| state.occupants.get(color).map(|o| o.image.clone())),
+            since: alive.iter().filter_map(|i| i.launched_at).min(),
+            instances: alive,
+        }
+    };
+    environment.colors.iter().map(|c| status(&c.name)).collect()
+}
