@@ -1,3 +1,5 @@
 //! The `switchback` program: parse, run, map the outcome to an exit code; nothing else.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    switchback::cli::main()
+}

@@ -60,7 +60,7 @@ impl Engine {
                     run.give_back().await?;
                     return Ok(Finish { ending: Ending::Refused(problem), release: None });
                 }
-                run.record(*event).await?;
+                run.record(event).await?;
                 run.drive().await
             }
         }
@@ -101,9 +101,10 @@ impl Engine {
             env: self.typed.clone(),
             pins,
         };
+        let questions = request.questions();
         let (_, (facts, reading)) = tokio::try_join!(
             async { Ok(self.cloud.check_image(&request.pins, &wanted.image).await?) },
-            self.facts_about_both_colors(&request.pins, &request.questions())
+            self.facts_about_both_colors(&request.pins, &questions)
         )?;
         let admission = admit(&state, &request, &facts);
         Ok(Prepared { state, request, facts, reading, admission })

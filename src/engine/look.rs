@@ -109,8 +109,12 @@ async fn answer(
         Question::Synced => synced(engine, release).await,
         Question::Smoke(color) => {
             let endpoints = known_endpoints(state, pins, color);
-            let target =
-                SmokeTarget { color: color.clone(), release: release.id.clone(), image: release.image.clone(), endpoints };
+            let target = SmokeTarget {
+                color: color.clone(),
+                release: release.id.clone(),
+                image: release.image.clone(),
+                endpoints,
+            };
             let folder = engine.environment.file.parent().filter(|p| !p.as_os_str().is_empty());
             let folder = folder.unwrap_or(std::path::Path::new("."));
             Ok(Answer::Smoke(smoke(&engine.environment.smoke, &target, folder).await))
@@ -119,12 +123,13 @@ async fn answer(
             let Some(path) = &engine.environment.release.converge.probe else {
                 return Ok(Answer::Probe(ProbeAnswer::Alike, Vec::new()));
             };
-            let (old_at, new_at) = tokio::try_join!(
-                endpoints(engine, state, eyes, pins, old),
-                endpoints(engine, state, eyes, pins, new)
-            )?;
+            let (old_at, new_at) =
+                tokio::try_join!(endpoints(engine, state, eyes, pins, old), endpoints(engine, state, eyes, pins, new))?;
             let Some(route) = route(pins, new) else {
-                return Ok(Answer::Probe(ProbeAnswer::Unclear { saw: format!("{new} has no load balancer") }, Vec::new()));
+                return Ok(Answer::Probe(
+                    ProbeAnswer::Unclear { saw: format!("{new} has no load balancer") },
+                    Vec::new(),
+                ));
             };
             let answer = Prober::new(path).ask(route, &old_at, &new_at).await;
             Ok(Answer::Probe(answer, vec![(old.clone(), old_at), (new.clone(), new_at)]))

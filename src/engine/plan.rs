@@ -52,7 +52,7 @@ impl Engine {
             Err(problem) => (Vec::new(), Some(problem)),
             Ok(Admission::AlreadyLive) => (Vec::new(), None),
             Ok(Admission::Resume) => (self.resume_step(&prepared.state), None),
-            Ok(Admission::Start(event)) => match *event {
+            Ok(Admission::Start(event)) => match event {
                 Event::ReleaseStarted { from, to, .. } => {
                     (self.steps(&prepared.request, &prepared.facts, &from, &to), None)
                 }
@@ -88,14 +88,22 @@ impl Engine {
             steps.push(step("clearing", format!("deregister, drain and terminate {leftovers} instance(s) of {to}")));
         }
         if matches!(facts.traffic, Some(Traffic::Only { idle_referenced: false, .. })) {
-            steps.push(step("provisioning", format!("put {to} into the rule at weight 0, so that it is health-checked")));
+            steps.push(step(
+                "provisioning",
+                format!("put {to} into the rule at weight 0, so that it is health-checked"),
+            ));
         }
         for subnet in request.pins.subnets.iter().filter(|s| s.count > 0) {
             steps.push(step(
                 "provisioning",
                 format!(
                     "launch {} instance(s) of {} in {} ({}) from {} version {}",
-                    subnet.count, request.image, subnet.id, subnet.zone, request.pins.template, request.pins.template_version
+                    subnet.count,
+                    request.image,
+                    subnet.id,
+                    subnet.zone,
+                    request.pins.template,
+                    request.pins.template_version
                 ),
             ));
         }
@@ -112,7 +120,10 @@ impl Engine {
             None => step("converging", format!("wait {quiet:?}")),
         });
         steps.push(step("baking", format!("watch {to} for {:?}", environment.release.bake)));
-        steps.push(step("retaining", format!("keep {from} warm for {:?}; then a sweep takes it down", environment.retain)));
+        steps.push(step(
+            "retaining",
+            format!("keep {from} warm for {:?}; then a sweep takes it down", environment.retain),
+        ));
         steps
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
 
     /// Steps until there is nothing more to do, and gives the lease back.
     pub(super) async fn drive(mut self) -> Result<Finish, EngineError> {
-        let ended = self.steps().await;
+        let ended = self.steps().await.map_err(|error| self.half_way(error));
         let release = self.state.release.as_ref().map(|r| r.id.clone());
         if let Some(session) = self.session.take() {
             let given_back = session.release().await;
@@ -77,6 +77,19 @@ impl<'a> Run<'a> {
             return Ok(Finish { ending, release });
         }
         Ok(Finish { ending: ended?, release })
+    }
+
+    /// An error after the first write leaves something unfinished, and says so.
+    fn half_way(&self, error: EngineError) -> EngineError {
+        match (&self.state.release, error) {
+            (_, error @ EngineError::Interrupted) => error,
+            (Some(release), error) if self.acted => EngineError::HalfWay {
+                release: release.id.clone(),
+                phase: release.phase.name(),
+                source: Box::new(error),
+            },
+            (_, error) => error,
+        }
     }
 
     async fn steps(&mut self) -> Result<Ending, EngineError> {

@@ -134,10 +134,15 @@ impl Engine {
             }
             Traffic::Only { color, .. } => {
                 let release = release.filter(|r| {
-                    r.live() != color && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
+                    r.live() != color
+                        && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
                 })?;
                 let mut run = vec![format!("switchback rollback {} --force (makes {color} the truth)", self.typed)];
-                run.extend(self.cloud.repair(pins, reading, release.live()).map(|c| format!("back to {}: {c}", release.live())));
+                run.extend(
+                    self.cloud
+                        .repair(pins, reading, release.live())
+                        .map(|c| format!("back to {}: {c}", release.live())),
+                );
                 Some(Problem {
                     saw: format!("all traffic goes to {color}, written by somebody else"),
                     expected: format!("all traffic on {}, where release {} left it", release.live(), release.id),

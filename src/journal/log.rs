@@ -72,6 +72,18 @@ impl Log {
         self.lease.as_ref()
     }
 
+    /// Who `run` is, where it ever held the lease.
+    pub fn owner_of(&self, run: RunId) -> Option<&Owner> {
+        self.entries.iter().find_map(|entry| match &entry.body {
+            Body::LeaseAcquired { owner } | Body::LeaseTaken { owner, .. } if owner.run == run => Some(owner),
+            Body::LeaseAcquired { .. }
+            | Body::LeaseTaken { .. }
+            | Body::LeaseRenewed
+            | Body::LeaseReleased
+            | Body::Event(_) => None,
+        })
+    }
+
     /// The intents that have no outcome after them, the oldest first.
     ///
     /// A run sends one call at a time, so an outcome settles what was intended before it.

@@ -1,1 +1,14 @@
-//! (see the map in the crate root)
+//! Notices and results, turned into lines for a person or for a program.
+//!
+//! Human text goes to stderr and results to stdout; with `--json` every line on stdout is one JSON object with a
+//! `type`. Nothing outside this room and `cli` prints.
+
+mod json;
+mod lines;
+mod tables;
+mod words;
+
+pub use json::{json_line, result_line};
+pub use lines::notice_line;
+pub use tables::{expired_text, history_text, plan_text, status_text};
+pub use words::{age, problem_text};

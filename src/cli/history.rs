@@ -1,0 +1,56 @@
+//! `switchback history ENV`
+
+use clap::Args;
+
+use super::Exit;
+use super::options::Env;
+use super::output::Output;
+use crate::config;
+use crate::engine::{EngineError, summarize};
+use crate::journal::{Journal, Log};
+use crate::report::{history_text, json_line};
+
+/// List the releases of an environment and how they ended, or every entry of its journal. Asks AWS nothing.
+#[derive(Debug, Args)]
+pub(super) struct History {
+    #[command(flatten)]
+    env: Env,
+    /// Every entry of the journal, one JSON object per line.
+    #[arg(long)]
+    events: bool,
+}
+
+impl History {
+    pub(super) async fn run(&self, out: &Output) -> Exit {
+        let environment = match config::load(&self.env.env) {
+            Ok(environment) => environment,
+            Err(errors) => return out.config_errors(&errors),
+        };
+        let log = match Journal::open(&environment.journal, &environment.name) {
+            Ok(journal) => journal.load().await,
+            Err(error) => Err(error),
+        };
+        match log.map_err(EngineError::from).and_then(|log| self.show(&log, out)) {
+            Ok(()) => Exit::Done,
+            Err(error) => out.engine_error(&environment.name, &error),
+        }
+    }
+
+    fn show(&self, log: &Log, out: &Output) -> Result<(), EngineError> {
+        if self.events {
+            for entry in log.entries() {
+                out.result("entry", entry, || json_line(None, entry));
+            }
+            return Ok(());
+        }
+        let releases = summarize(log)?;
+        if out.json {
+            for release in &releases {
+                out.json_line(&json_line(Some("release"), release));
+            }
+        } else {
+            out.result("history", &releases, || history_text(&releases));
+        }
+        Ok(())
+    }
+}

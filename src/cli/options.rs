@@ -1,0 +1,84 @@
+//! Flags and arguments that several verbs share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::output::Output;
+use super::{Exit, run};
+use crate::cloud::Cloud;
+use crate::config;
+use crate::engine::{Engine, Stop};
+use crate::journal::Journal;
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Shared {
+    /// One JSON object per line on stdout, with stable field names.
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress, only results and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// More log on stderr: -v the AWS calls, -vv every decision.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Shared {
+    pub(super) fn output(&self) -> Output {
+        Output::new(self.json, self.quiet)
+    }
+
+    /// The log goes to stderr; `SWITCHBACK_LOG` overrides the flags with a filter of its own.
+    pub(super) fn start_log(&self) {
+        let by_flags = match self.verbose {
+            0 => "error",
+            1 => "switchback=info",
+            _ => "switchback=debug,aws_smithy_runtime=debug",
+        };
+        let filter = EnvFilter::try_from_env("SWITCHBACK_LOG").unwrap_or_else(|_| EnvFilter::new(by_flags));
+        let spans = match self.verbose {
+            0 => tracing_subscriber::fmt::format::FmtSpan::NONE,
+            _ => tracing_subscriber::fmt::format::FmtSpan::CLOSE,
+        };
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_span_events(spans)
+            .with_ansi(console::colors_enabled_stderr())
+            .with_writer(std::io::stderr)
+            .init();
+    }
+}
+
+/// The environment a verb works on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Env {
+    /// Path of the environment file.
+    #[arg(value_name = "ENV")]
+    pub(super) env: PathBuf,
+}
+
+impl Env {
+    /// The environment, with everything a verb needs to work on it.
+    pub(super) async fn engine(&self, out: &Output, started: Instant) -> Result<Engine, Exit> {
+        let environment = config::load(&self.env).map_err(|errors| out.config_errors(&errors))?;
+        let journal = Journal::open(&environment.journal, &environment.name)
+            .map_err(|error| out.engine_error(&environment.name, &error.into()))?;
+        let cloud = Cloud::connect(environment.region.as_deref()).await;
+        let stop = Stop::default();
+        run::stop_on_signals(stop.clone());
+        Ok(Engine {
+            notices: out.notices(&environment.name),
+            typed: self.env.display().to_string(),
+            environment: Arc::new(environment),
+            cloud,
+            journal,
+            stop,
+            started,
+        })
+    }
+}

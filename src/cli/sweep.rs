@@ -1,0 +1,89 @@
+//! `switchback sweep [ENV…]`
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+
+use super::Exit;
+use super::options::Env;
+use super::output::Output;
+use crate::release::Ending;
+use crate::report::expired_text;
+
+/// Take down what has expired. For a scheduler: does nothing, and says nothing, where nothing has.
+///
+/// Also finishes what is being undone. Without ENV it takes every `*.yaml` file of the folder `environments`.
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// Paths of environment files.
+    #[arg(value_name = "ENV")]
+    envs: Vec<PathBuf>,
+    /// Only say what would be taken down.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Sweep {
+    pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
+        let envs = match self.envs.is_empty() {
+            true => match environments_in(Path::new("environments")) {
+                Ok(envs) => envs,
+                Err(error) => {
+                    out.usage(&format!("cannot list the folder `environments`: {error}; name the environment files instead"));
+                    return Exit::Usage;
+                }
+            },
+            false => self.envs.clone(),
+        };
+        // One environment that cannot be swept must not keep the others from it; the worst ending is told.
+        let mut worst = Exit::Done;
+        for env in envs {
+            worst = worst.max(self.sweep(&Env { env }, out, started).await);
+        }
+        worst
+    }
+
+    async fn sweep(&self, env: &Env, out: &Output, started: Instant) -> Exit {
+        let engine = match env.engine(out, started).await {
+            Ok(engine) => engine,
+            Err(exit) => return exit,
+        };
+        let name = engine.environment.name.clone();
+        if self.dry_run {
+            return match engine.expired().await {
+                Ok(expired) => {
+                    out.result("expired", &serde_json::json!({ "environment": name, "expired": expired }), || {
+                        expired_text(&name, expired.as_ref())
+                    });
+                    Exit::Done
+                }
+                Err(error) => out.engine_error(&name, &error),
+            };
+        }
+        let ended = engine.sweep().await;
+        drop(engine);
+        out.finish().await;
+        match ended {
+            Ok(finish) if matches!(finish.ending, Ending::Nothing(_)) => {
+                tracing::info!(environment = name, ending = ?finish.ending, "nothing to sweep");
+                Exit::Done
+            }
+            Ok(finish) => out.finished("sweep", &name, &finish),
+            Err(error) => out.engine_error(&name, &error),
+        }
+    }
+}
+
+/// The environment files of a folder, by name.
+fn environments_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,135 @@
+//! Status, plan and history as a person reads them.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+
+use super::words::{age, problem_text};
+use crate::engine::{ColorStatus, Expired, Plan, ReleaseSummary, Status};
+use crate::release::Traffic;
+
+/// The environment as it is.
+pub fn status_text(status: &Status, now: Timestamp) -> String {
+    let mut text = format!("{}: {}\n\n", status.environment, traffic(status.traffic.as_ref()));
+    text.push_str(&colors(&status.colors, now));
+    if let Some(release) = &status.release {
+        text.push_str(&format!(
+            "\nrelease {} ({}, {} to {}): {}, started {} ago\n",
+            release.id,
+            release.image,
+            release.from,
+            release.to,
+            release.phase,
+            age(release.started_at, now)
+        ));
+        if let (Some(color), Some(at)) = (&release.expires, release.expires_at) {
+            text.push_str(&match at > now {
+                true => format!("{color} expires in {} ({at})\n", age(now, at)),
+                false => format!("{color} has expired; the next sweep takes it down\n"),
+            });
+        }
+        if let Some(problem) = &release.problem {
+            text.push_str(&format!("\n{}", problem_text(problem)));
+        }
+    } else {
+        text.push_str("\nno release has been recorded\n");
+    }
+    if let Some(lease) = &status.lease {
+        let state = if lease.expired { "has expired; the next run takes it over" } else { "is held" };
+        text.push_str(&format!("the lease {state}: {}, until {}\n", lease.owner, lease.until));
+    }
+    if let Some(problem) = &status.mismatch {
+        text.push_str(&format!("\nthe journal and the load balancer differ:\n{}", problem_text(problem)));
+    }
+    text
+}
+
+/// What deploy would do.
+pub fn plan_text(plan: &Plan, now: Timestamp) -> String {
+    let mut text = format!("{}: {}\n\n", plan.environment, traffic(plan.traffic.as_ref()));
+    text.push_str(&colors(&plan.colors, now));
+    if let Some(problem) = &plan.refused {
+        text.push_str(&format!("\ndeploy would refuse {}:\n{}", plan.image, problem_text(problem)));
+    } else if plan.steps.is_empty() {
+        text.push_str(&format!("\nnothing to do: {} has the traffic already\n", plan.image));
+    } else {
+        text.push_str(&format!("\ndeploy {} would:\n", plan.image));
+        for step in &plan.steps {
+            text.push_str(&format!("  {:<12} {}\n", step.phase, step.text));
+        }
+    }
+    text
+}
+
+/// Every release, the newest first.
+pub fn history_text(releases: &[ReleaseSummary]) -> String {
+    if releases.is_empty() {
+        return "no release has been recorded\n".into();
+    }
+    let mut table = plain_table();
+    table.set_header(["release", "image", "from", "to", "state", "started", "by"]);
+    for release in releases.iter().rev() {
+        table.add_row([
+            release.release.to_string(),
+            release.image.clone(),
+            release.from.to_string(),
+            release.to.to_string(),
+            release.phase.to_string(),
+            release.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            release.by.clone().unwrap_or_default(),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    for release in releases.iter().rev() {
+        if let Some(problem) = &release.failure {
+            text.push_str(&format!("\n{}:\n{}", release.release, problem_text(problem)));
+        }
+    }
+    text
+}
+
+/// What a sweep would take down.
+pub fn expired_text(environment: &str, expired: Option<&Expired>) -> String {
+    match expired {
+        None => format!("{environment}: nothing has expired\n"),
+        Some(expired) if expired.instances.is_empty() => {
+            format!("{environment}: {} of release {} would be closed; it has no instances\n", expired.color, expired.release)
+        }
+        Some(expired) => format!(
+            "{environment}: would take down {} of release {}: {}\n",
+            expired.color,
+            expired.release,
+            expired.instances.join(", ")
+        ),
+    }
+}
+
+fn traffic(traffic: Option<&Traffic>) -> String {
+    traffic.map_or_else(|| "the switch was not read".into(), Traffic::describe)
+}
+
+fn colors(colors: &[ColorStatus], now: Timestamp) -> String {
+    let mut table = plain_table();
+    table.set_header(["color", "traffic", "targets", "image", "instances", "age"]);
+    for color in colors {
+        let share = match (color.live, color.weight) {
+            (true, _) => "all".to_string(),
+            (false, Some(weight)) => format!("weight {weight}"),
+            (false, None) => "none".to_string(),
+        };
+        table.add_row([
+            color.color.to_string(),
+            share,
+            if color.targets.list.is_empty() { "none".into() } else { color.targets.describe() },
+            color.image.clone().unwrap_or_else(|| "-".into()),
+            color.instances.len().to_string(),
+            color.since.map_or_else(|| "-".into(), |since| age(since, now)),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
