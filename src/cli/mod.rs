@@ -1,7 +1,6 @@
 //! The command line: one file per verb; the only code that reads flags.
 
 mod abort;
-mod demo;
 mod deploy;
 mod dev;
 mod exit;
@@ -49,8 +48,6 @@ enum Verb {
     History(history::History),
     Abort(abort::Abort),
     Sweep(sweep::Sweep),
-    Dev(dev::Dev),
-    Demo(demo::Demo),
     #[command(hide = true)]
     DevApp(dev::DevApp),
 }
@@ -71,8 +68,6 @@ pub fn main() -> ExitCode {
         Verb::History(verb) => run::alone(verb.run(&out)),
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
         Verb::Sweep(verb) => run::alone(verb.run(&out, started)),
-        Verb::Dev(verb) => run::on_all_cores(verb.run(&out)),
-        Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),
         Verb::DevApp(verb) => run::alone(verb.run()),
     };
     ended.into()

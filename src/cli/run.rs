@@ -25,7 +25,8 @@ fn block_on(mut builder: tokio::runtime::Builder, verb: impl Future<Output = Exi
     }
 }
 
-/// Asks the run to stop at its next safe place on Ctrl-C, or when a CI system ends the job.
+/// Asks the run to stop at its next safe place on Ctrl-C, or when a CI system ends the job. Asked twice, the process
+/// ends at once: that is safe too, and the next run finds an intent without an outcome.
 pub(super) fn stop_on_signals(stop: Stop) {
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         match signal(kind) {
@@ -33,6 +34,9 @@ pub(super) fn stop_on_signals(stop: Stop) {
                 let stop = stop.clone();
                 tokio::spawn(async move {
                     while signals.recv().await.is_some() {
+                        if stop.is_requested() {
+                            std::process::exit(Exit::Interrupted as i32);
+                        }
                         stop.request();
                     }
                 });

@@ -30,7 +30,9 @@ impl Sweep {
             true => match environments_in(Path::new("environments")) {
                 Ok(envs) => envs,
                 Err(error) => {
-                    out.usage(&format!("cannot list the folder `environments`: {error}; name the environment files instead"));
+                    out.usage(&format!(
+                        "cannot list the folder `environments`: {error}; name the environment files instead"
+                    ));
                     return Exit::Usage;
                 }
             },

@@ -39,7 +39,7 @@ impl Engine {
         self.refuse_if_held(&log)?;
         let prepared = match self.unfinished(&log, wanted)? {
             Some(resumable) => return resumable.drive().await,
-            None => self.prepare(replay(&log)?, wanted).await?,
+            None => self.unless_stopped(self.prepare(replay(&log)?, wanted)).await?,
         };
         match prepared.admission {
             Err(problem) => Ok(Finish { ending: Ending::Refused(problem), release: None }),

@@ -83,6 +83,16 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Does work that changes nothing, unless somebody asks to stop first.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+        tokio::select! {
+            done = work => done,
+            () = self.stop.requested() => Err(EngineError::Interrupted),
+        }
+    }
+}
+
 /// Every duration of an environment file is bounded to days, so the conversion cannot fail.
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)

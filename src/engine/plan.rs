@@ -41,7 +41,7 @@ impl Engine {
     /// Where the journal or AWS cannot be read.
     pub async fn plan(&self, wanted: &DeployRequest) -> Result<Plan, EngineError> {
         let state = replay(&self.journal.load().await?)?;
-        let prepared = self.prepare(state, wanted).await?;
+        let prepared = self.unless_stopped(self.prepare(state, wanted)).await?;
         let colors = color_statuses(
             &self.environment,
             &prepared.state,

@@ -86,6 +86,10 @@ impl Engine {
     /// # Errors
     /// Where the journal or AWS cannot be read.
     pub async fn status(&self) -> Result<Status, EngineError> {
+        self.unless_stopped(self.look_at_everything()).await
+    }
+
+    async fn look_at_everything(&self) -> Result<Status, EngineError> {
         let log = self.journal.load().await?;
         let state = replay(&log)?;
         let pins = match &state.release {

@@ -23,12 +23,16 @@ fn event_line(event: &Event) -> Option<String> {
             format!("preparing    release {release}: {image} on {to}, while {from} carries the traffic")
         }
         Event::Cleared => "clearing     the idle color is empty".into(),
-        Event::Provisioned { instances } => format!("provisioning {} instance(s) run and are registered", instances.len()),
+        Event::Provisioned { instances } => {
+            format!("provisioning {} instance(s) run and are registered", instances.len())
+        }
         Event::Warmed => "warming      every target is healthy".into(),
         Event::SmokePassed => "smoke        the smoke checks passed".into(),
         Event::Intent { effect, .. } => format!("             {}", effect.describe()),
         Event::Outcome { result: EffectResult::Accepted { .. } } => return None,
-        Event::Outcome { result: EffectResult::Refused { problem } } => format!("             refused: {}", problem.saw),
+        Event::Outcome { result: EffectResult::Refused { problem } } => {
+            format!("             refused: {}", problem.saw)
+        }
         Event::Outcome { result: EffectResult::Unknown { saw } } => format!("             no answer: {saw}"),
         Event::Switched => "switching    read back: all traffic goes to the new color".into(),
         Event::NotSwitched => "switching    read back: the traffic has not moved".into(),
@@ -42,7 +46,9 @@ fn event_line(event: &Event) -> Option<String> {
         Event::RollbackStarted { reason: FlipReason::Requested, skipped } => {
             format!("rolling-back by force, skipping: {}", skipped.join("; "))
         }
-        Event::RollbackStarted { reason: FlipReason::Failed { problem }, .. } => format!("rolling-back {}", problem.saw),
+        Event::RollbackStarted { reason: FlipReason::Failed { problem }, .. } => {
+            format!("rolling-back {}", problem.saw)
+        }
         Event::RolledBack { until } => format!("rolled-back  read back; the color that was left stays until {until}"),
         Event::Aborted => "aborted      the idle color is empty again; the traffic never moved".into(),
         Event::RetirementStarted => "retiring     the retention is over".into(),

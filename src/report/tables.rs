@@ -92,7 +92,10 @@ pub fn expired_text(environment: &str, expired: Option<&Expired>) -> String {
     match expired {
         None => format!("{environment}: nothing has expired\n"),
         Some(expired) if expired.instances.is_empty() => {
-            format!("{environment}: {} of release {} would be closed; it has no instances\n", expired.color, expired.release)
+            format!(
+                "{environment}: {} of release {} would be closed; it has no instances\n",
+                expired.color, expired.release
+            )
         }
         Some(expired) => format!(
             "{environment}: would take down {} of release {}: {}\n",
@@ -130,6 +133,6 @@ fn colors(colors: &[ColorStatus], now: Timestamp) -> String {
 
 fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table
 }

@@ -36,14 +36,17 @@ mod tests {
 
     #[test]
     fn ages_are_shown_in_at_most_two_units() {
-        for (seconds, expected) in [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3_660, "1h 1m"), (90_000, "1d 1h"), (-5, "0s")] {
+        for (seconds, expected) in
+            [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3_660, "1h 1m"), (90_000, "1d 1h"), (-5, "0s")]
+        {
             assert_eq!(duration(SignedDuration::from_secs(seconds)), expected);
         }
     }
 
     #[test]
     fn a_problem_names_what_was_seen_what_was_expected_and_every_command() {
-        let problem = Problem { saw: "a split".into(), expected: "one color".into(), run: vec!["one".into(), "two".into()] };
+        let problem =
+            Problem { saw: "a split".into(), expected: "one color".into(), run: vec!["one".into(), "two".into()] };
         assert_eq!(
             problem_text(&problem),
             "  saw       a split\n  expected  one color\n  run       one\n            two\n"

@@ -88,8 +88,11 @@ impl Cloud {
     }
 }
 
-fn is_id(wanted: &str) -> bool {
-    wanted.starts_with("subnet-")
+fn is_id(subnet: &str) -> bool {
+    // 8 hexadecimal digits in old accounts, 17 since 2016 (EC2 user guide, "Resource IDs"); `subnet-a` is a name.
+    subnet
+        .strip_prefix("subnet-")
+        .is_some_and(|digits| matches!(digits.len(), 8 | 17) && digits.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 fn name(subnet: &Subnet) -> Option<&str> {
