@@ -262,6 +262,13 @@ fn a_file_of_10_mb_is_refused_by_its_size() {
 }
 
 #[test]
+fn a_file_may_be_as_long_as_the_limit_says() {
+    let text = std::fs::read_to_string("environments/alb.yaml").unwrap();
+    let long = format!("{text}{}", "# a remark\n".repeat((256 * 1024 - text.len()) / 11));
+    assert_eq!(load_bytes(long.as_bytes()).unwrap_or_else(|errors| panic!("{errors}")).name, "shop-prod");
+}
+
+#[test]
 fn the_largest_file_that_is_read_is_refused_without_harm() {
     const BYTES: usize = 256 * 1024;
     let many_keys: String = (0..BYTES / 11).map(|i| format!("k{i:06}: 1\n")).collect();
