@@ -3,6 +3,7 @@
 
 mod errors;
 mod pages;
+mod resolve;
 mod script;
 mod spans;
 mod world;

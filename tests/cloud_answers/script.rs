@@ -129,6 +129,7 @@ pub(crate) fn aws(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (
 
 /// The program's retries and time-outs, without credentials and connector.
 pub(crate) fn config() -> aws_types::sdk_config::Builder {
+    super::spans::log();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))

@@ -1,20 +1,24 @@
 //! What the log says about each call.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::script::{aws, error, result};
 use super::world::{blue, rule_pins};
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What was logged on this thread, which runs one test.
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no test panics here").extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -23,24 +27,21 @@ impl io::Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// Logs every test of this program from before its first call: whether a span is on is decided once per process.
+pub(crate) fn log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt()
+            .json()
+            .with_max_level(tracing::Level::INFO)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(|| Lines)
+            .init();
+    });
 }
 
 /// The closing line of the one span of a call, with its fields.
 async fn span(code: Option<&'static str>) -> serde_json::Value {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::INFO)
-        .with_span_events(FmtSpan::CLOSE)
-        .with_writer(lines.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
     let (cloud, _) = aws(move |asked| match (asked.before, code) {
         (0, _) => error(400, "ThrottlingException", "Rate exceeded"),
         (_, Some(code)) => error(400, code, "no"),
@@ -48,8 +49,7 @@ async fn span(code: Option<&'static str>) -> serde_json::Value {
     });
     let done = cloud.register(&rule_pins(), &blue(), &["i-1".into()]).await;
     assert_eq!(done.is_err(), code.is_some());
-    drop(guard);
-    let text = String::from_utf8(lines.0.lock().expect("no test panics here").clone()).expect("UTF-8");
+    let text = LINES.with_borrow(|lines| String::from_utf8(lines.clone())).expect("UTF-8");
     let spans: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
     let mut calls = spans.into_iter().filter(|line| line["span"]["name"] == "aws").map(|line| line["span"].clone());
     let call = calls.next().expect("a span of the call");
