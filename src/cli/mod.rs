@@ -14,6 +14,7 @@ mod schema;
 mod status;
 mod sweep;
 mod validate;
+mod watcher;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -1,21 +1,21 @@
 //! Where output goes: results to stdout, words for a person to stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use console::style;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::Exit;
 use super::options::Env;
+use super::watcher::Watcher;
 use crate::cloud::Calls;
 use crate::config::ConfigErrors;
-use crate::engine::{Engine, EngineError, Finish, Notice, Notices, Told};
-use crate::release::{Ending, Event, Problem};
-use crate::report::{json_line, notice_line, problem_text, result_line};
+use crate::engine::{Engine, EngineError, Finish, Notices};
+use crate::release::{Ending, Problem};
+use crate::report::{json_line, problem_text, result_line};
 
 /// How this run talks.
 #[derive(Debug)]
@@ -62,10 +62,20 @@ impl Output {
 
     /// Notices of an environment, shown as they come. [`Output::finish`] waits for the last of them.
     pub(super) fn notices(&self, environment: &str) -> Notices {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let watcher = tokio::spawn(watch(receiver, self.json, self.quiet));
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut watcher = self.watcher();
+        let watcher = tokio::spawn(async move {
+            while let Some(told) = receiver.recv().await {
+                watcher.show(&told);
+            }
+        });
         self.watchers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(watcher);
         Notices::new(environment, sender)
+    }
+
+    /// Shows notices one by one.
+    pub(super) fn watcher(&self) -> Watcher {
+        Watcher::new(self.json, self.quiet)
     }
 
     /// Waits until every notice has been shown.
@@ -161,48 +171,11 @@ fn bad(headline: &str, problem: &Problem) {
     eprint_line(problem_text(problem).trim_end());
 }
 
-/// Shows notices: JSON lines, or lines of text above a spinner where there is a terminal.
-async fn watch(mut notices: mpsc::UnboundedReceiver<Told>, json: bool, quiet: bool) {
-    let live = !json && !quiet && std::io::stderr().is_terminal();
-    let spinner = live.then(|| {
-        let spinner = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            spinner.set_style(style);
-        }
-        spinner.enable_steady_tick(std::time::Duration::from_millis(120));
-        spinner
-    });
-    let mut last = None;
-    while let Some(told) = notices.recv().await {
-        if json {
-            print(&json_line(None, &told));
-            continue;
-        }
-        if let Notice::Recorded { event, .. } = &told.notice
-            && let Event::ReleaseStarted { release, .. } = &**event
-        {
-            print(release.as_str());
-        }
-        let Some(line) = notice_line(&told.notice).filter(|_| !quiet) else { continue };
-        match &spinner {
-            Some(spinner) if matches!(told.notice, Notice::Waiting { .. }) => spinner.set_message(line),
-            Some(spinner) => spinner.suspend(|| eprint_line(&line)),
-            // A wait that goes on says nothing new in a log.
-            None if last.as_ref() == Some(&line) => {}
-            None => eprint_line(&line),
-        }
-        last = notice_line(&told.notice);
-    }
-    if let Some(spinner) = spinner {
-        spinner.finish_and_clear();
-    }
-}
-
 /// A closed pipe (`| head`) is not an error of ours.
-fn print(line: &str) {
+pub(super) fn print(line: &str) {
     writeln!(std::io::stdout().lock(), "{line}").ok();
 }
 
-fn eprint_line(line: &str) {
+pub(super) fn eprint_line(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").ok();
 }

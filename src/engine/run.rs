@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tracing::Instrument;
 
 use super::backoff::Backoff;
 use super::look::Eyes;
@@ -65,8 +66,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Steps until there is nothing more to do, and gives the lease back.
-    pub(super) async fn drive(mut self) -> Result<Finish, EngineError> {
+    /// Steps until there is nothing more to do, and gives the lease back. One span in the log per run of a release.
+    pub(super) async fn drive(self) -> Result<Finish, EngineError> {
+        let release = self.state.release.as_ref().map(|r| r.id.to_string());
+        let environment = &self.engine.environment.name;
+        let span = tracing::info_span!("release", environment, release, verb = self.owner.verb, run = %self.owner.run);
+        self.drive_to_the_end().instrument(span).await
+    }
+
+    async fn drive_to_the_end(mut self) -> Result<Finish, EngineError> {
         let ended = self.steps().await.map_err(|error| self.half_way(error));
         let release = self.state.release.as_ref().map(|r| r.id.clone());
         if let Some(session) = self.session.take() {

@@ -1,0 +1,65 @@
+//! Notices as they come: JSON lines, or lines of text above a spinner where there is a terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::{eprint_line, print};
+use crate::engine::{Notice, Told};
+use crate::release::Event;
+use crate::report::{json_line, notice_line};
+
+/// Shows the notices of one run.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    json: bool,
+    quiet: bool,
+    spinner: Option<ProgressBar>,
+    last: Option<String>,
+}
+
+impl Watcher {
+    pub(super) fn new(json: bool, quiet: bool) -> Self {
+        let live = !json && !quiet && std::io::stderr().is_terminal();
+        let spinner = live.then(|| {
+            let spinner = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+                spinner.set_style(style);
+            }
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            spinner
+        });
+        Self { json, quiet, spinner, last: None }
+    }
+
+    /// Shows one notice. The id of a release is a result, so it goes to stdout.
+    pub(super) fn show(&mut self, told: &Told) {
+        if self.json {
+            print(&json_line(None, told));
+            return;
+        }
+        if let Notice::Recorded { event, .. } = &told.notice
+            && let Event::ReleaseStarted { release, .. } = &**event
+        {
+            print(release.as_str());
+        }
+        let Some(line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
+        match &self.spinner {
+            Some(spinner) if matches!(told.notice, Notice::Waiting { .. }) => spinner.set_message(line.clone()),
+            Some(spinner) => spinner.suspend(|| eprint_line(&line)),
+            // A wait that goes on says nothing new in a log.
+            None if self.last.as_ref() == Some(&line) => {}
+            None => eprint_line(&line),
+        }
+        self.last = Some(line);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}
