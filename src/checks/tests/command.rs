@@ -114,7 +114,7 @@ async fn only_the_end_of_much_output_is_shown() {
 async fn witness() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    (listener, format!("exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; echo up >&3; (sleep 1000 & wait)'"))
+    (listener, format!("exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; sleep 1000 & echo up >&3; wait'"))
 }
 
 /// The connection, once the script's last process is up.
