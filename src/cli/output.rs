@@ -128,7 +128,7 @@ impl Output {
         for error in errors.to_json() {
             self.json_line(&json_line(Some("error"), &error));
         }
-        eprint_line(&errors.to_string());
+        eprint_line(errors.render(console::colors_enabled_stderr()).trim_end());
         Exit::Usage
     }
 

@@ -4,12 +4,12 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::look::{Answer, plain_answer};
-use super::run::{Finish, Run, replay};
+use super::run::{Finish, Run};
 use super::{Engine, EngineError};
 use crate::cloud::Reading;
 use crate::config::Compute;
 use crate::journal::{JournalError, Log};
-use crate::release::{Admission, Ending, Facts, Goal, Pins, Problem, ReleaseId, Request, State, admit};
+use crate::release::{Admission, Ending, Facts, Goal, Pins, Problem, ReleaseId, Request, State, admit, on_its_way};
 
 /// What `deploy` was asked for.
 #[derive(Debug, Clone)]
@@ -37,10 +37,13 @@ impl Engine {
     pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
         let log = self.journal.load().await?;
         self.refuse_if_held(&log)?;
-        let prepared = match self.unfinished(&log, wanted)? {
-            Some(resumable) => return resumable.drive().await,
-            None => self.unless_stopped(self.prepare(replay(&log)?, wanted)).await?,
-        };
+        let run = Run::new(self, Goal::Deploy, &log)?;
+        match on_its_way(&run.state, &wanted.image, &self.typed) {
+            Some(Ok(())) => return run.drive().await,
+            Some(Err(problem)) => return Ok(Finish { ending: Ending::Refused(problem), release: None }),
+            None => {}
+        }
+        let prepared = self.unless_stopped(self.prepare(run.state.clone(), wanted)).await?;
         match prepared.admission {
             Err(problem) => Ok(Finish { ending: Ending::Refused(problem), release: None }),
             Ok(Admission::AlreadyLive) => {
@@ -48,9 +51,9 @@ impl Engine {
                 let text = format!("{} has the traffic already", wanted.image);
                 Ok(Finish { ending: Ending::Nothing(text), release })
             }
-            Ok(Admission::Resume) => Run::new(self, Goal::Deploy, &log)?.drive().await,
+            Ok(Admission::Resume) => run.drive().await,
             Ok(Admission::Start(event)) => {
-                let mut run = Run::new(self, Goal::Deploy, &log)?;
+                let mut run = run;
                 if !run.hold_lease().await? {
                     let problem = Problem::new(
                         "another run worked on this environment while this one was preparing",
@@ -78,13 +81,6 @@ impl Engine {
             .into()),
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// The run that goes on with an unfinished release of the same image: it needs no look-up by name.
-    fn unfinished(&self, log: &Log, wanted: &DeployRequest) -> Result<Option<Run<'_>>, EngineError> {
-        let run = Run::new(self, Goal::Deploy, log)?;
-        let same = run.state.release.as_ref().is_some_and(|r| !r.phase.is_settled() && r.image == wanted.image);
-        Ok(same.then_some(run))
     }
 
     /// Reads everything that the admission of a release rests on. Changes nothing.

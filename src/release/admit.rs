@@ -1,6 +1,6 @@
 //! Whether a release may start: the last thing that is checked before anything is written.
 
-use super::{Color, Event, Facts, Phase, Pins, Problem, Question, Release, ReleaseId, State, Traffic};
+use super::{Color, Event, Facts, Phase, Pins, Problem, Question, ReleaseId, State, Traffic};
 
 /// What somebody asks to be released.
 #[derive(Debug, Clone)]
@@ -50,8 +50,8 @@ impl Request {
 /// # Errors
 /// The [`Problem`] for which it is refused; nothing was changed then.
 pub fn admit(state: &State, request: &Request, facts: &Facts) -> Result<Admission, Problem> {
-    if let Some(release) = state.release.as_ref().filter(|r| !r.phase.is_settled()) {
-        return resume(release, request);
+    if let Some(resumable) = on_its_way(state, &request.image, &request.env) {
+        return resumable.map(|()| Admission::Resume);
     }
     let (from, to) = sides(state, request, facts)?;
     if let Some(release) = &state.release
@@ -90,19 +90,22 @@ pub fn admit(state: &State, request: &Request, facts: &Facts) -> Result<Admissio
     }))
 }
 
-/// An unfinished release goes on if it is the same image, and is in the way otherwise.
-fn resume(release: &Release, request: &Request) -> Result<Admission, Problem> {
-    if release.image == request.image {
-        return Ok(Admission::Resume);
+/// Whether an unfinished release is in the way: it goes on if it is of the same image; `None` where there is none.
+///
+/// It needs nothing but the journal, so it is asked before anything else.
+pub fn on_its_way(state: &State, image: &str, env: &str) -> Option<Result<(), Problem>> {
+    let release = state.release.as_ref().filter(|r| !r.phase.is_settled())?;
+    if release.image == image {
+        return Some(Ok(()));
     }
-    Err(Problem {
+    Some(Err(Problem {
         saw: format!("release {} of {} is unfinished: {}", release.id, release.image, release.phase.name()),
         expected: "one release at a time".into(),
         run: vec![
-            format!("switchback deploy {} --image {} (finishes it)", request.env, release.image),
-            format!("switchback abort {} (undoes it)", request.env),
+            format!("switchback deploy {env} --image {} (finishes it)", release.image),
+            format!("switchback abort {env} (undoes it)"),
         ],
-    })
+    }))
 }
 
 /// The live color and the idle one, as the load balancer has them; refused where the journal knows better.

@@ -22,7 +22,7 @@ mod state;
 mod takedown;
 mod turn_back;
 
-pub use admit::{Admission, Request, admit};
+pub use admit::{Admission, Request, admit, on_its_way};
 pub use color::Color;
 pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
 pub use effect::{Effect, EffectResult};
