@@ -108,6 +108,16 @@ async fn a_program_that_ends_by_itself_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_program_that_ends_by_itself_leaves_nothing_behind() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let machine = Machine::start(&script("sleep 1000 & echo $!", Some(log.clone()))).await.unwrap();
+    tokio::time::timeout(PATIENCE, machine.wait()).await.unwrap();
+    let left: u32 = lines_of(&log, 1).await[0].parse().unwrap();
+    until("what it started is gone", || is_gone(left)).await;
+}
+
+#[tokio::test]
 async fn a_machine_that_is_dropped_takes_its_program_along() {
     let machine = Machine::start(&launch(&["sleep", "1000"], None)).await.unwrap();
     let pid = machine.pid();
