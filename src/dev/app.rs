@@ -29,7 +29,7 @@ const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct AppOptions {
     /// The version that it tells in `/`, `/version` and the header `x-version`.
-    #[arg(long = "app-version", value_name = "TEXT", default_value = "v1")]
+    #[arg(id = "app-version", long = "app-version", value_name = "TEXT", default_value = "v1")]
     pub version: String,
     /// Wait this long before listening.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]

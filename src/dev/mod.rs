@@ -1,11 +1,136 @@
 //! The embedded AWS ("dev cloud"): wire protocol, model, data plane and machines, for tutorials and tests.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `server`, `wire` | the HTTP endpoint and AWS's protocols |
+//! | `model` | what exists, and the rules that AWS applies to it |
+//! | [`faults`] | what goes wrong on purpose |
+//! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
+//! | [`plane`] | load balancer proxy and health prober |
+//! | [`machine`] | instances as child processes, and the image catalogue |
+//! | [`app`], [`load`] | the demo's program and its load generator |
+//! | [`seed`] | a small world to start from |
+//!
+//! What differs from AWS: VPCs and subnets lie in the dev cloud's own block (AWS has no VPC in 127/8), load balancers
+//! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
 
 pub mod app;
+mod block;
+mod cloud;
 pub mod faults;
 pub mod load;
 pub mod machine;
 mod model;
+mod options;
 pub mod plane;
 pub mod seed;
 mod server;
 mod wire;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+
+use cloud::{Cloud, Timing};
+use faults::Faults;
+use machine::Image;
+pub use options::{DevError, DevOptions};
+
+/// How long connections and instances may take to end when the cloud is shut down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// A running dev cloud. [`DevCloud::shutdown`] ends it in good order; dropping it ends it at once.
+#[derive(Debug)]
+pub struct DevCloud {
+    cloud: Arc<Cloud>,
+    endpoint: SocketAddr,
+}
+
+impl DevCloud {
+    /// Starts a dev cloud with nothing in it but its images.
+    ///
+    /// # Errors
+    /// The endpoint's address cannot be bound, or all loopback blocks are claimed.
+    pub async fn start(options: DevOptions) -> Result<Self, DevError> {
+        let DevOptions { endpoint, catalogue, propagation, run_delay, dns_delay, health_speed, faults, logs } = options;
+        let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
+        let socket = TcpListener::bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
+        let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
+        let cloud = Cloud::new(timing, Faults::new(faults), catalogue, logs).map_err(DevError::Block)?;
+        cloud.spawn(server::serve(socket, cloud.clone()));
+        Ok(Self { cloud, endpoint })
+    }
+
+    /// Where the AWS API is served.
+    pub fn endpoint(&self) -> SocketAddr {
+        self.endpoint
+    }
+
+    /// The same as a URL, for `AWS_ENDPOINT_URL`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.endpoint)
+    }
+
+    /// The block of loopback addresses in which VPCs and subnets must lie, for example `127.5.0.0/16`.
+    pub fn network(&self) -> String {
+        self.cloud.world().block.network().to_string()
+    }
+
+    /// Configuration for any client of the AWS SDK, with credentials that mean nothing anywhere else.
+    pub fn sdk_config(&self, region: &str) -> SdkConfig {
+        let credentials = Credentials::new("DEVCLOUD", "dev-cloud", None, None, "the dev cloud");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(self.url())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+
+    /// A handle on the faults that calls meet; it works while the cloud runs.
+    pub fn faults(&self) -> Faults {
+        self.cloud.faults.clone()
+    }
+
+    /// How often each operation was called, by `service:Operation`, refused and lost calls included.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.cloud.calls()
+    }
+
+    /// Counts calls from 0 again.
+    pub fn forget_calls(&self) {
+        self.cloud.forget_calls();
+    }
+
+    /// Adds an image to the catalogue, or replaces it; running instances go on as they are.
+    pub fn set_image(&self, id: impl Into<String>, image: Image) {
+        self.cloud.catalogue().images.insert(id.into(), image);
+    }
+
+    /// The address that a resolver without a cache would get for `name` now, by the weights of its records.
+    pub fn resolve(&self, name: &str) -> Option<IpAddr> {
+        self.cloud.world().dns.resolve(name)
+    }
+
+    /// Ends everything: the endpoint, the listeners, and the processes of all instances.
+    pub async fn shutdown(self) {
+        self.cloud.end_tasks().await;
+        let (listeners, machines) = self.cloud.world().take_down();
+        let listeners = listeners.into_iter().map(|listener| listener.close(SHUTDOWN_GRACE));
+        let machines = machines.iter().map(|machine| machine.stop(SHUTDOWN_GRACE));
+        tokio::join!(join_all(listeners), join_all(machines));
+    }
+}
+
+impl Drop for DevCloud {
+    fn drop(&mut self) {
+        // The tasks hold the cloud, and the cloud holds the processes.
+        self.cloud.abort_tasks();
+    }
+}

@@ -1,0 +1,115 @@
+//! What all parts of a running dev cloud share: the world behind its lock, faults, the call log, background tasks.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::faults::Faults;
+use super::machine::Catalogue;
+use super::model::World;
+
+/// How long things take in the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// From a rule change's success to the data plane following it.
+    pub(crate) propagation: Duration,
+    /// From `RunInstances` to `running`, at least.
+    pub(crate) run: Duration,
+    /// From a record change's success to `INSYNC`.
+    pub(crate) dns: Duration,
+    /// Health-check intervals and time-outs are divided by this.
+    pub(crate) health_speed: u32,
+}
+
+/// The running cloud, shared by the endpoint and the background tasks.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) timing: Timing,
+    pub(crate) faults: Faults,
+    /// Where the output of instances goes; nowhere if `None`.
+    pub(crate) logs: Option<PathBuf>,
+    catalogue: Mutex<Catalogue>,
+    world: Mutex<World>,
+    /// Goes up with every change of the world; health checkers wait on it.
+    changes: watch::Sender<u64>,
+    calls: Mutex<BTreeMap<String, u64>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Cloud {
+    pub(crate) fn new(timing: Timing, faults: Faults, catalogue: Catalogue, logs: Option<PathBuf>) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            timing,
+            faults,
+            logs,
+            catalogue: Mutex::new(catalogue),
+            world: Mutex::new(World::new()?),
+            changes: watch::Sender::new(0),
+            calls: Mutex::default(),
+            tasks: Mutex::default(),
+        }))
+    }
+
+    /// The world. Held only for as long as one operation takes, never across an await.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        locked(&self.world)
+    }
+
+    /// The images that instances can run.
+    pub(crate) fn catalogue(&self) -> MutexGuard<'_, Catalogue> {
+        locked(&self.catalogue)
+    }
+
+    /// Tells everyone who waits that the world has changed.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// To wait for changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Runs `task` in the background until the cloud is shut down.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = locked(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Ends all background tasks.
+    pub(crate) async fn end_tasks(&self) {
+        let mut tasks = std::mem::take(&mut *locked(&self.tasks));
+        tasks.shutdown().await;
+    }
+
+    /// Tells all background tasks to end, without waiting for them.
+    pub(crate) fn abort_tasks(&self) {
+        locked(&self.tasks).abort_all();
+    }
+
+    /// Counts a call that reached the endpoint.
+    pub(crate) fn count(&self, service: &str, operation: &str) {
+        *locked(&self.calls).entry(format!("{service}:{operation}")).or_default() += 1;
+    }
+
+    /// How often each operation was called.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        locked(&self.calls).clone()
+    }
+
+    /// Counts from 0 again.
+    pub(crate) fn forget_calls(&self) {
+        locked(&self.calls).clear();
+    }
+}
+
+/// The value behind a lock. A holder that panicked left whole values behind: every operation checks before it changes.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,269 @@
+//! Listeners: a port of a load balancer, a default action, and rules.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::actions::{ActionIn, Actions};
+use super::routes::Propagation;
+use super::rules::Rule;
+use super::{Elb, paged, tagging};
+use crate::dev::cloud::Cloud;
+use crate::dev::model::id::arn_suffix;
+use crate::dev::model::tags::{Tag, Tags};
+use crate::dev::model::{Answer, Ctx};
+use crate::dev::plane;
+use crate::dev::wire::{ApiError, Xml};
+
+/// How long open connections of a deleted listener may take to finish.
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(10);
+/// For how long a port that was just given up is tried again.
+const BIND_TRIES: u32 = 50;
+const BIND_PAUSE: Duration = Duration::from_millis(20);
+
+/// A listener.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(super) arn: String,
+    pub(crate) balancer: String,
+    pub(super) port: u16,
+    /// Without conditions and priority; evaluated last.
+    pub(super) default: Rule,
+    pub(super) rules: Vec<Rule>,
+    pub(super) tags: Tags,
+    socket: Arc<Socket>,
+    /// `None` only until the socket is bound.
+    pub(super) propagation: Option<Propagation>,
+}
+
+/// The data plane's listener, once it is bound.
+#[derive(Default)]
+struct Socket(std::sync::OnceLock<Arc<plane::Listener>>);
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Socket({:?})", self.0.get().map(|listener| listener.address()))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(in crate::dev::model) struct Create {
+    load_balancer_arn: String,
+    protocol: Option<String>,
+    port: Option<u16>,
+    default_actions: Vec<ActionIn>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Modify {
+    listener_arn: String,
+    protocol: Option<String>,
+    port: Option<u16>,
+    #[serde(default)]
+    default_actions: Vec<ActionIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Describe {
+    load_balancer_arn: Option<String>,
+    #[serde(default)]
+    listener_arns: Vec<String>,
+    marker: Option<String>,
+    page_size: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub(super) struct Delete {
+    listener_arn: String,
+}
+
+impl Listener {
+    /// ARNs of the groups that any of its rules refers to.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().chain([&self.default]).flat_map(|rule| rule.actions.groups())
+    }
+
+    /// Stops listening; requests in flight may finish.
+    pub(crate) async fn close(self, grace: Duration) {
+        if let Some(listener) = self.socket.0.get() {
+            listener.shutdown(grace).await;
+        }
+    }
+}
+
+impl Elb {
+    pub(super) fn listener(&self, arn: &str) -> Result<&Listener, ApiError> {
+        self.listeners.get(arn).ok_or_else(not_found)
+    }
+
+    pub(super) fn listener_mut(&mut self, arn: &str) -> Result<&mut Listener, ApiError> {
+        self.listeners.get_mut(arn).ok_or_else(not_found)
+    }
+}
+
+pub(super) fn not_found() -> ApiError {
+    ApiError::new("ListenerNotFound", "One or more listeners not found")
+}
+
+fn check_protocol(protocol: &str) -> Result<(), ApiError> {
+    if protocol == "HTTP" {
+        return Ok(());
+    }
+    Err(ApiError::new("UnsupportedProtocol", format!("Protocol '{protocol}' is not supported: the dev cloud has HTTP")))
+}
+
+/// What a create call leads to before its socket is bound.
+enum Begun {
+    /// The same listener was there already.
+    Exists(Xml),
+    Bind { arn: String, address: SocketAddr, routes: plane::Routes, idle: Duration },
+}
+
+/// Creates a listener. It is there, and its groups are in use, before its port is bound; a port that cannot be bound
+/// takes it away again.
+pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, region: &str, input: Create) -> Answer {
+    let begun = {
+        let mut world = cloud.world();
+        let (region, block) = world.region(region);
+        begin(&mut Ctx { cloud, region, block }, input)?
+    };
+    let (arn, address, routes, idle) = match begun {
+        Begun::Exists(xml) => return Ok(xml),
+        Begun::Bind { arn, address, routes, idle } => (arn, address, routes, idle),
+    };
+    let bound = bind(address, routes, idle).await;
+    let xml = {
+        let mut world = cloud.world();
+        let (region, _) = world.region(region);
+        let elb = &mut region.elb;
+        let listener = match bound {
+            Ok(listener) => Arc::new(listener),
+            Err(error) => {
+                elb.listeners.remove(&arn);
+                elb.settle(&region.ec2);
+                let said = format!("the dev cloud cannot listen on {address}: {error}");
+                return Err(ApiError::new("InvalidConfigurationRequest", said));
+            }
+        };
+        let made = elb.listener_mut(&arn)?;
+        made.propagation = Some(Propagation::start(cloud, listener.clone()));
+        // Nobody else sets it: the ARN is only known here.
+        let _ = made.socket.0.set(listener);
+        // Rules may have been added while the port was being bound.
+        elb.publish(cloud, &arn);
+        elb.settle(&region.ec2);
+        answer(elb.listener(&arn)?)
+    };
+    cloud.changed();
+    Ok(xml)
+}
+
+async fn bind(address: SocketAddr, routes: plane::Routes, idle: Duration) -> io::Result<plane::Listener> {
+    let timeouts = plane::Timeouts { idle, ..plane::Timeouts::default() };
+    for _ in 1..BIND_TRIES {
+        match plane::Listener::bind_with(address, routes.clone(), timeouts).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BIND_PAUSE).await,
+            done => return done,
+        }
+    }
+    plane::Listener::bind_with(address, routes, timeouts).await
+}
+
+fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
+    let elb = &mut ctx.region.elb;
+    let balancer = elb.balancer(&input.load_balancer_arn)?;
+    check_protocol(input.protocol.as_deref().ok_or_else(|| ApiError::validation("A protocol must be specified"))?)?;
+    let port = input.port.filter(|port| *port > 0).ok_or_else(|| ApiError::validation("A port must be specified"))?;
+    let actions = Actions::read(input.default_actions, None)?;
+    actions.check(elb, &input.load_balancer_arn)?;
+    let same = elb.listeners.values().find(|other| other.balancer == input.load_balancer_arn && other.port == port);
+    if let Some(same) = same {
+        if same.default.actions == actions {
+            return Ok(Begun::Exists(answer(same)));
+        }
+        let said = format!("A listener already exists on this port for this load balancer '{}'", same.balancer);
+        return Err(ApiError::new("DuplicateListener", said));
+    }
+    let mut tags = Tags::new();
+    tagging::put(&mut tags, &input.tags)?;
+    let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|text| text.parse().ok());
+    let idle = Duration::from_secs(idle_s.unwrap_or(60));
+    let address = SocketAddr::new(balancer.address.into(), port);
+    let arn = format!("{}/{}", input.load_balancer_arn.replacen(":loadbalancer/", ":listener/", 1), arn_suffix());
+    let default = Rule::new(&arn, None, Vec::new(), actions);
+    let listener = Listener {
+        arn: arn.clone(),
+        balancer: input.load_balancer_arn,
+        port,
+        default,
+        rules: Vec::new(),
+        tags,
+        socket: Arc::default(),
+        propagation: None,
+    };
+    let routes = elb.routes(&listener);
+    elb.listeners.insert(arn.clone(), listener);
+    Ok(Begun::Bind { arn, address, routes, idle })
+}
+
+fn answer(listener: &Listener) -> Xml {
+    let mut xml = Xml::default();
+    xml.list("Listeners", "member", [listener], write);
+    xml
+}
+
+fn write(xml: &mut Xml, listener: &Listener) {
+    xml.leaf("ListenerArn", &listener.arn).leaf("LoadBalancerArn", &listener.balancer);
+    xml.leaf("Port", listener.port).leaf("Protocol", "HTTP");
+    listener.default.actions.write(xml, "DefaultActions");
+}
+
+pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
+    let elb = &ctx.region.elb;
+    if input.load_balancer_arn.is_some() != input.listener_arns.is_empty() {
+        return Err(ApiError::validation("You must specify either listener ARNs or a load balancer ARN"));
+    }
+    input.listener_arns.iter().try_for_each(|arn| elb.listener(arn).map(drop))?;
+    if let Some(balancer) = &input.load_balancer_arn {
+        elb.balancer(balancer)?;
+    }
+    let wanted = |listener: &&Listener| {
+        input.listener_arns.contains(&listener.arn) || input.load_balancer_arn.as_ref() == Some(&listener.balancer)
+    };
+    let found = elb.listeners.values().filter(wanted).collect();
+    let pages = (input.marker.as_deref(), input.page_size);
+    paged(found, |listener: &&Listener| listener.arn.clone(), pages, "Listeners", write)
+}
+
+pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
+    let elb = &mut ctx.region.elb;
+    let listener = elb.listener(&input.listener_arn)?;
+    if let Some(protocol) = &input.protocol {
+        check_protocol(protocol)?;
+    }
+    if input.port.is_some_and(|port| port != listener.port) {
+        return Err(ApiError::validation("the dev cloud does not model changing a listener's port"));
+    }
+    if !input.default_actions.is_empty() {
+        let actions = Actions::read(input.default_actions, Some(&listener.default.actions))?;
+        actions.check(elb, &listener.balancer)?;
+        elb.listener_mut(&input.listener_arn)?.default.actions = actions;
+        elb.publish(ctx.cloud, &input.listener_arn);
+    }
+    Ok(answer(elb.listener(&input.listener_arn)?))
+}
+
+pub(super) fn delete(ctx: &mut Ctx<'_>, input: Delete) -> Answer {
+    let listener = ctx.region.elb.listeners.remove(&input.listener_arn).ok_or_else(not_found)?;
+    ctx.cloud.spawn(listener.close(CLOSE_GRACE));
+    Ok(Xml::default())
+}

@@ -1,0 +1,137 @@
+//! ELBv2: Application Load Balancers, their listeners and rules, target groups and the health of targets.
+
+mod actions;
+mod attributes;
+mod balancers;
+mod conditions;
+mod forward;
+mod groups;
+mod health;
+mod listeners;
+mod priorities;
+mod routes;
+mod rules;
+mod tagging;
+mod targets;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use super::ec2::Ec2;
+use super::{Answer, Ctx, input};
+use crate::dev::wire::{ApiError, Node, Service, Xml, page};
+
+pub(crate) use balancers::HOSTED_ZONE;
+pub(crate) use listeners::Listener;
+pub(super) use listeners::create as create_listener;
+
+/// ELBv2's state in one region, by ARN.
+#[derive(Debug, Default)]
+pub(crate) struct Elb {
+    pub(crate) balancers: BTreeMap<String, balancers::LoadBalancer>,
+    pub(crate) groups: BTreeMap<String, groups::TargetGroup>,
+    pub(crate) listeners: BTreeMap<String, listeners::Listener>,
+    /// How many targets were ever registered; tells a target from an earlier one with the same id and port.
+    registered: u64,
+}
+
+/// How many items a page has unless the call says otherwise, and at most.
+const PAGE_MAX: u32 = 400;
+
+pub(super) fn run(ctx: &mut Ctx<'_>, operation: &str, form: &Node) -> Answer {
+    let answer = match operation {
+        "CreateLoadBalancer" => balancers::create(ctx, read(form)?),
+        "DescribeLoadBalancers" => balancers::describe(ctx, read(form)?),
+        "DeleteLoadBalancer" => balancers::delete(ctx, read(form)?),
+        "DescribeLoadBalancerAttributes" => attributes::describe_balancer(ctx, read(form)?),
+        "ModifyLoadBalancerAttributes" => attributes::modify_balancer(ctx, read(form)?),
+        "CreateTargetGroup" => groups::create(ctx, read(form)?),
+        "DescribeTargetGroups" => groups::describe(ctx, read(form)?),
+        "ModifyTargetGroup" => groups::modify(ctx, read(form)?),
+        "DeleteTargetGroup" => groups::delete(ctx, read(form)?),
+        "DescribeTargetGroupAttributes" => attributes::describe_group(ctx, read(form)?),
+        "ModifyTargetGroupAttributes" => attributes::modify_group(ctx, read(form)?),
+        "DescribeListeners" => listeners::describe(ctx, read(form)?),
+        "ModifyListener" => listeners::modify(ctx, read(form)?),
+        "DeleteListener" => listeners::delete(ctx, read(form)?),
+        "CreateRule" => rules::create(ctx, read(form)?),
+        "DescribeRules" => rules::describe(ctx, read(form)?),
+        "ModifyRule" => rules::modify(ctx, read(form)?),
+        "DeleteRule" => rules::delete(ctx, read(form)?),
+        "SetRulePriorities" => priorities::set(ctx, read(form)?),
+        "RegisterTargets" => targets::register(ctx, read(form)?),
+        "DeregisterTargets" => targets::deregister(ctx, read(form)?),
+        "DescribeTargetHealth" => health::describe(ctx, read(form)?),
+        "AddTags" => tagging::add(ctx, read(form)?),
+        "RemoveTags" => tagging::remove(ctx, read(form)?),
+        "DescribeTags" => tagging::describe(ctx, read(form)?),
+        unknown => Err(ApiError::unknown_operation(unknown)),
+    }?;
+    if !operation.starts_with("Describe") {
+        ctx.region.elb.settle(&ctx.region.ec2);
+    }
+    Ok(answer)
+}
+
+fn read<T: DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
+    input(Service::Elbv2, form)
+}
+
+impl Elb {
+    /// Which load balancer each target group is referenced by, at whatever weight.
+    fn references(&self) -> BTreeMap<String, String> {
+        let mut references = BTreeMap::new();
+        for listener in self.listeners.values() {
+            for group in listener.groups() {
+                references.insert(group.to_owned(), listener.balancer.clone());
+            }
+        }
+        references
+    }
+
+    /// Brings the data plane's targets in line after a change: what is not in use is neither checked nor sent to.
+    pub(crate) fn settle(&mut self, ec2: &Ec2) {
+        let references = self.references();
+        for (arn, group) in &mut self.groups {
+            let user = references.get(arn).and_then(|balancer| self.balancers.get(balancer));
+            group.settle(ec2, user);
+        }
+    }
+}
+
+/// Writes one page of `items` and `NextMarker` where there is another.
+fn paged<T>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> String,
+    (marker, size): (Option<&str>, Option<u32>),
+    list: &str,
+    write: impl FnMut(&mut Xml, T),
+) -> Answer {
+    let size = size.unwrap_or(PAGE_MAX);
+    if !(1..=PAGE_MAX).contains(&size) {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{size}' at 'pageSize' failed to satisfy constraint: Member must have \
+             value between 1 and {PAGE_MAX}"
+        )));
+    }
+    let (items, next) = page(items, key, marker, size as usize)
+        .ok_or_else(|| ApiError::validation("The specified marker is not valid"))?;
+    let mut xml = Xml::default();
+    xml.list(list, "member", items, write).leaf_if("NextMarker", next);
+    Ok(xml)
+}
+
+/// Load balancers and target groups: at most 32 letters, digits and hyphens, no hyphen at the ends.
+fn check_name(what: &str, name: &str) -> Result<(), ApiError> {
+    let fits = (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !fits {
+        return Err(ApiError::validation(format!(
+            "{what} name '{name}' must have 1 to 32 characters that are letters, digits or '-'"
+        )));
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        return Err(ApiError::validation(format!("{what} name '{name}' cannot begin or end with '-'")));
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! What a dev cloud can be told when it starts.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::faults::Fault;
+use super::machine::Catalogue;
+
+/// How a dev cloud behaves.
+#[derive(Debug, Clone)]
+pub struct DevOptions {
+    /// Where the AWS API is served; port 0 takes a free one.
+    pub endpoint: SocketAddr,
+    /// The images that instances can be launched from.
+    pub catalogue: Catalogue,
+    /// From the success of a change of rules to the moment the load balancer follows it.
+    pub propagation: Duration,
+    /// How long an instance is `pending`, at least.
+    pub run_delay: Duration,
+    /// How long a DNS change is `PENDING`.
+    pub dns_delay: Duration,
+    /// Health-check intervals are divided by this: with 10, an interval of 5 s is 0.5 s. Time-outs are not changed.
+    pub health_speed: u32,
+    /// What goes wrong from the start; more through [`super::DevCloud::faults`].
+    pub faults: Vec<Fault>,
+    /// A folder for the output of instances, one file each; `None` discards it.
+    pub logs: Option<PathBuf>,
+}
+
+impl Default for DevOptions {
+    /// Any free port, no images, and everything as quick as it gets: for tests.
+    fn default() -> Self {
+        Self {
+            endpoint: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            catalogue: Catalogue::default(),
+            propagation: Duration::ZERO,
+            run_delay: Duration::ZERO,
+            dns_delay: Duration::ZERO,
+            health_speed: 50,
+            faults: Vec::new(),
+            logs: None,
+        }
+    }
+}
+
+/// Why a dev cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The endpoint's address cannot be bound.
+    #[error("the dev cloud cannot listen on {endpoint}: {source} (another one may be running; choose another port)")]
+    Endpoint {
+        /// The address.
+        endpoint: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no block of loopback addresses to claim.
+    #[error("the dev cloud cannot claim a block of loopback addresses: {0} (it needs Linux, where all of 127/8 is local)")]
+    Block(#[source] io::Error),
+    /// The seed could not be made.
+    #[error("the dev cloud's starting world could not be made: {0}")]
+    Seed(String),
+}

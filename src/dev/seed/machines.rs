@@ -1,0 +1,82 @@
+//! The seed's launch template, and the first version behind the first color.
+
+use aws_sdk_ec2::types::{
+    InstanceStateName, InstanceType, LaunchTemplateSpecification, RequestLaunchTemplateData, ResourceType, Tag,
+    TagSpecification,
+};
+use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthStateEnum};
+
+use super::network::Ground;
+use super::{Clients, Seed, failed, lacks, until};
+use crate::dev::DevError;
+
+pub(super) async fn create_template(clients: &Clients, seed: &Seed, ground: &Ground) -> Result<String, DevError> {
+    let data = RequestLaunchTemplateData::builder()
+        .instance_type(InstanceType::from(seed.instance_type.as_str()))
+        .image_id(&seed.image)
+        .security_group_ids(&ground.security_group)
+        .build();
+    let made = clients.ec2.create_launch_template().launch_template_name(&seed.name).launch_template_data(data);
+    let made = made.send().await.map_err(failed("create the launch template"))?;
+    made.launch_template.and_then(|template| template.launch_template_id).ok_or_else(lacks("launch template"))
+}
+
+/// Launches the first version with the tags by which switchback knows its own, and waits until it runs.
+pub(super) async fn run_first(
+    clients: &Clients,
+    seed: &Seed,
+    ground: &Ground,
+    template: &str,
+) -> Result<Vec<String>, DevError> {
+    let own = [
+        ("Name", seed.group_name(&seed.colors[0])),
+        ("switchback:environment", seed.environment.clone()),
+        ("switchback:color", seed.colors[0].clone()),
+    ];
+    let tags = own.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags = TagSpecification::builder().resource_type(ResourceType::Instance).set_tags(Some(tags)).build();
+    let template = LaunchTemplateSpecification::builder().launch_template_id(template).version("1").build();
+    let mut ids = Vec::new();
+    for (at, subnet) in (0..).zip(&ground.subnets) {
+        let count = i32::try_from((seed.count + 1 - at) / 2).map_err(failed("read the count of instances"))?;
+        if count == 0 {
+            continue;
+        }
+        let run = clients.ec2.run_instances().launch_template(template.clone()).subnet_id(subnet);
+        let run = run.min_count(count).max_count(count).tag_specifications(tags.clone());
+        let run = run.send().await.map_err(failed("launch the first version"))?;
+        ids.extend(run.instances.unwrap_or_default().into_iter().filter_map(|instance| instance.instance_id));
+    }
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    until("the first version in state running", async || {
+        let look = clients.ec2.describe_instances().set_instance_ids(Some(ids.clone())).send().await;
+        let found = look.map_err(failed("look at the first version"))?;
+        let mut states = found.reservations().iter().flat_map(|each| each.instances()).filter_map(|each| each.state());
+        let stopped = |state: &&aws_sdk_ec2::types::InstanceState| state.name() == Some(&InstanceStateName::Terminated);
+        if states.clone().any(|state| stopped(&state)) {
+            return Err(DevError::Seed(format!("image {} cannot be started: see the log", seed.image)));
+        }
+        Ok(states.all(|state| state.name() == Some(&InstanceStateName::Running)))
+    })
+    .await?;
+    Ok(ids)
+}
+
+/// Registers instances and waits until all of them are healthy.
+pub(super) async fn register(clients: &Clients, group: &str, instances: &[String]) -> Result<(), DevError> {
+    if instances.is_empty() {
+        return Ok(());
+    }
+    let targets = instances.iter().map(|id| TargetDescription::builder().id(id).build()).collect();
+    let register = clients.elb.register_targets().target_group_arn(group).set_targets(Some(targets));
+    register.send().await.map_err(failed("register the first version"))?;
+    until("the first version in state healthy", async || {
+        let look = clients.elb.describe_target_health().target_group_arn(group).send().await;
+        let found = look.map_err(failed("look at the first version's health"))?;
+        let mut states = found.target_health_descriptions().iter().filter_map(|each| each.target_health());
+        Ok(states.all(|health| health.state() == Some(&TargetHealthStateEnum::Healthy)))
+    })
+    .await
+}

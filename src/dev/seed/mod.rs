@@ -1,0 +1,192 @@
+//! A small world to start from: what Terraform would have built before the first release, made through the AWS SDK.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws_sdk_ec2 as ec2;
+use aws_sdk_elasticloadbalancingv2 as elb;
+use aws_sdk_route53 as route53;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use tokio::time::Instant;
+
+use super::{DevCloud, DevError};
+
+mod balancing;
+mod machines;
+mod naming;
+mod network;
+
+/// What is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The environment: value of the tag `switchback:environment`.
+    pub environment: String,
+    /// Name of the load balancer and the launch template, and what the target groups' names begin with.
+    pub name: String,
+    /// AWS region.
+    pub region: String,
+    /// The two colors; the first is live.
+    pub colors: [String; 2],
+    /// The image of the first version, which runs on the first color. It must be in the catalogue.
+    pub image: String,
+    /// Instance type of the launch template.
+    pub instance_type: String,
+    /// How many instances the first version has, spread over two subnets; 0 leaves both colors empty.
+    pub count: u32,
+    /// The port on which instances serve.
+    pub instance_port: u16,
+    /// The port on which load balancers listen.
+    pub listener_port: u16,
+    /// Health checks ask for this path, every 5 s by the API (the dev cloud may be told to be quicker).
+    pub health_path: String,
+    /// The target groups' deregistration delay, in seconds.
+    pub deregistration_delay_s: u32,
+    /// What carries the traffic.
+    pub switch: SeedSwitch,
+}
+
+/// What carries the traffic of a seeded world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedSwitch {
+    /// The listener's default action.
+    DefaultAction,
+    /// A listener rule; the default action answers 404.
+    Rule {
+        /// 1 to 50,000.
+        priority: u32,
+        /// Its path-pattern condition.
+        path: String,
+    },
+    /// A load balancer per color (`NAME-COLOR`), and two weighted alias records.
+    Dns {
+        /// Name of the hosted zone.
+        zone: String,
+        /// Name of the records.
+        record: String,
+    },
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeded {
+    /// ARNs of the load balancers: one, or one per color for a DNS switch.
+    pub load_balancers: Vec<String>,
+    /// Their addresses.
+    pub addresses: Vec<IpAddr>,
+    /// ARNs of their listeners.
+    pub listeners: Vec<String>,
+    /// ARN of the rule that carries the traffic, if it is one.
+    pub rule: Option<String>,
+    /// ARNs of the target groups, one per color.
+    pub target_groups: [String; 2],
+    /// Ids of the subnets named `subnet-a` and `subnet-b`.
+    pub subnets: [String; 2],
+    /// Id of the VPC.
+    pub vpc: String,
+    /// Id of the launch template.
+    pub launch_template: String,
+    /// Id of the hosted zone, for a DNS switch.
+    pub hosted_zone: Option<String>,
+    /// Ids of the first version's instances.
+    pub instances: Vec<String>,
+    /// The URL under which the first load balancer answers, without a final slash.
+    pub url: String,
+}
+
+impl Seed {
+    /// The world of the demo, whose first version is `image`: load balancer `shop`, its port 8080, a default action that
+    /// forwards to `shop-blue` at 100 and `shop-green` at 0, two instances of port 8080.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            environment: "shop".into(),
+            name: "shop".into(),
+            region: "eu-west-1".into(),
+            colors: ["blue".into(), "green".into()],
+            image: image.into(),
+            instance_type: "t3.micro".into(),
+            count: 2,
+            instance_port: 8080,
+            listener_port: 8080,
+            health_path: "/healthz".into(),
+            deregistration_delay_s: 1,
+            switch: SeedSwitch::DefaultAction,
+        }
+    }
+
+    fn group_name(&self, color: &str) -> String {
+        format!("{}-{color}", self.name)
+    }
+}
+
+/// How long the first version may take to get healthy.
+const HEALTHY_TIME_MAX: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+/// The clients that a seed is planted with.
+struct Clients {
+    ec2: ec2::Client,
+    elb: elb::Client,
+    route53: route53::Client,
+}
+
+/// Builds `seed` in `cloud` and returns when the first version is healthy behind its load balancer.
+///
+/// Its calls meet the cloud's faults like any other; set faults afterwards. It leaves the call log empty.
+///
+/// # Errors
+/// A call is refused, or the first version does not get healthy.
+pub async fn plant(cloud: &DevCloud, seed: &Seed) -> Result<Seeded, DevError> {
+    let config = cloud.sdk_config(&seed.region);
+    let clients = Clients {
+        ec2: ec2::Client::new(&config),
+        elb: elb::Client::new(&config),
+        route53: route53::Client::new(&config),
+    };
+    let ground = network::create(&clients, cloud, seed).await?;
+    let target_groups = balancing::create_groups(&clients, seed, &ground).await?;
+    let launch_template = machines::create_template(&clients, seed, &ground).await?;
+    let balanced = balancing::create(&clients, seed, &ground, &target_groups).await?;
+    let instances = machines::run_first(&clients, seed, &ground, &launch_template).await?;
+    machines::register(&clients, &target_groups[0], &instances).await?;
+    let hosted_zone = match &seed.switch {
+        SeedSwitch::Dns { zone, record } => Some(naming::create(&clients, seed, zone, record, &balanced).await?),
+        SeedSwitch::DefaultAction | SeedSwitch::Rule { .. } => None,
+    };
+    cloud.forget_calls();
+    let url = format!("http://{}:{}", balanced.addresses[0], seed.listener_port);
+    Ok(Seeded {
+        load_balancers: balanced.load_balancers,
+        addresses: balanced.addresses,
+        listeners: balanced.listeners,
+        rule: balanced.rule,
+        target_groups,
+        subnets: ground.subnets,
+        vpc: ground.vpc,
+        launch_template,
+        hosted_zone,
+        instances,
+        url,
+    })
+}
+
+/// For `map_err`: what was being done, and why it failed.
+fn failed<E: std::error::Error>(what: &str) -> impl FnOnce(E) -> DevError {
+    move |error| DevError::Seed(format!("cannot {what}: {}", DisplayErrorContext(&error)))
+}
+
+/// For `ok_or_else`: an answer lacks what it must have.
+fn lacks(what: &str) -> impl FnOnce() -> DevError {
+    move || DevError::Seed(format!("an answer has no {what}"))
+}
+
+/// Waits until `done` says so.
+async fn until(what: &str, mut done: impl AsyncFnMut() -> Result<bool, DevError>) -> Result<(), DevError> {
+    let end = Instant::now() + HEALTHY_TIME_MAX;
+    while !done().await? {
+        if Instant::now() > end {
+            return Err(DevError::Seed(format!("{what} is not there after {} s", HEALTHY_TIME_MAX.as_secs())));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
