@@ -10,7 +10,6 @@ use switchback::dev::machine::{Catalogue, Image};
 use switchback::dev::seed::{Seed, Seeded, plant};
 use switchback::dev::{DevCloud, DevOptions};
 
-pub(crate) const REGION: &str = "eu-west-1";
 /// The sample program as version v0, …
 pub(crate) const V0: &str = "ami-00000000000000000";
 /// … as v1, …
