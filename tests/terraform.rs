@@ -75,6 +75,20 @@ fn the_deploy_role_is_granted_what_the_program_calls_and_nothing_more() {
     assert_eq!(granted.difference(&needed).collect::<Vec<_>>(), Vec::<&String>::new(), "granted and not called");
 }
 
+#[test]
+fn the_deploy_role_may_change_records_in_the_ways_that_the_program_does() {
+    let change = Regex::new(r"ChangeAction::([A-Z][a-z]+)").unwrap();
+    let records = read("src/cloud/records.rs");
+    let sent: BTreeSet<String> = change.captures_iter(&records).map(|c| c[1].to_uppercase()).collect();
+
+    let policy: serde_json::Value = serde_json::from_str(&read("terraform/deploy-role/tests/records.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let flip = statements.iter().find(|s| s["Sid"] == "FlipRecords").unwrap();
+    let allowed = &flip["Condition"]["ForAllValues:StringEquals"]["route53:ChangeResourceRecordSetsActions"];
+    let allowed: BTreeSet<String> = serde_json::from_value(allowed.clone()).unwrap();
+    assert_eq!(sent, allowed);
+}
+
 /// Every AWS operation that the program calls, found in two ways that have to agree: the SDK's methods, and the names that
 /// errors carry.
 fn calls() -> BTreeSet<String> {

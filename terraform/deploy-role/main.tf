@@ -201,6 +201,13 @@ data "aws_iam_policy_document" "this" {
         variable = "route53:ChangeResourceRecordSetsRecordTypes"
         values   = [statement.value.type]
       }
+
+      # The old record is deleted as it was read and created with its new weight, both or neither.
+      condition {
+        test     = "ForAllValues:StringEquals"
+        variable = "route53:ChangeResourceRecordSetsActions"
+        values   = ["CREATE", "DELETE"]
+      }
     }
   }
 }
