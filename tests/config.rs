@@ -1,7 +1,8 @@
 //! The environment file from outside: what is accepted, what it means, and what is said about every mistake.
 //!
-//! The fixtures in `config/` each say in their first line what they are there for. `good` is accepted; `shape` is refused
-//! by the JSON Schema too; `sense` breaks a rule that a JSON Schema does not express; `yaml` breaks a rule of the text.
+//! The fixtures in `config/` each say in their first line what they are there for. `good` is accepted; `shape` is
+//! refused by the JSON Schema too; `sense` breaks a rule that a JSON Schema does not express; `yaml` breaks a rule of
+//! the text.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -40,8 +40,8 @@ pub(super) enum Foreign {
 
 /// The weight of every color's target group in the list; a color that the list does not name is absent.
 ///
-/// An absent weight counts as AWS counts it, as 1. The order of the target groups means nothing. A single target group may
-/// stand in the forward configuration, in the action itself, or in both.
+/// An absent weight counts as AWS counts it, as 1. The order of the target groups means nothing. A single target group
+/// may stand in the forward configuration, in the action itself, or in both.
 pub(super) fn weights(actions: &[Action], groups: &BTreeMap<Color, GroupPin>) -> Result<BTreeMap<Color, u32>, Foreign> {
     let mut forward = None;
     for action in actions {
@@ -102,9 +102,9 @@ pub(super) fn traffic(weights: BTreeMap<Color, u32>) -> Traffic {
 
 /// The same list with all traffic going to `winner`, and every other color's target group at weight 0.
 ///
-/// The whole list is made anew, because a modify replaces it: authentication stays, with the client secret that AWS has and
-/// does not show; the order stays. Whatever routed before becomes one forward to the colors. Every weight is explicit, since
-/// AWS takes an absent one as 1.
+/// The whole list is made anew, because a modify replaces it: authentication stays, with the client secret that AWS has
+/// and does not show; the order stays. Whatever routed before becomes one forward to the colors. Every weight is
+/// explicit, since AWS takes an absent one as 1.
 pub(super) fn all_to(actions: &[Action], groups: &BTreeMap<Color, GroupPin>, winner: &Color) -> Vec<Action> {
     let mut list: Vec<Action> = actions.iter().filter(|a| !routes(a)).map(resend).collect();
     let old = actions.iter().find(|a| routes(a));

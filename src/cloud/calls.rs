@@ -159,8 +159,8 @@ impl Intercept for Observer {
 
 /// Follows the attempts of one mutating call: did any of them end without an answer that says it did not happen?
 ///
-/// The SDK repeats a call whose answer was lost, and returns the error of the last attempt. That error may well be a plain
-/// refusal ("the values do not match") for the very reason that an earlier attempt took effect.
+/// The SDK repeats a call whose answer was lost, and returns the error of the last attempt. That error may well be a
+/// plain refusal ("the values do not match") for the very reason that an earlier attempt took effect.
 #[derive(Debug)]
 pub(super) struct Trail<E> {
     unanswered: Arc<AtomicBool>,

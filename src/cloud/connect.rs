@@ -16,8 +16,8 @@ use super::{Cloud, CloudError};
 const ATTEMPTS_MAX: u32 = 5;
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a change of AWS may take, with all its calls and their attempts. Whoever announces a change before it is sent adds
-/// this to the time of sending: later it cannot take effect any more.
+/// How long a change of AWS may take, with all its calls and their attempts. Whoever announces a change before it is
+/// sent adds this to the time of sending: later it cannot take effect any more.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,11 +33,12 @@ pub(super) async fn within<T>(
 }
 
 impl Cloud {
-    /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the profile).
+    /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the
+    /// profile).
     ///
-    /// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked for
-    /// credentials only where no other source has any, and never for the region, because a machine outside of AWS would wait
-    /// for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
+    /// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked
+    /// for credentials only where no other source has any, and never for the region, because a machine outside of AWS
+    /// would wait for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
     pub async fn connect(region: Option<&str>) -> Self {
         let region = RegionProviderChain::first_try(region.map(|r| Region::new(r.to_owned())))
             .or_else(EnvironmentVariableRegionProvider::new())

@@ -142,8 +142,8 @@ fn foreign(pin: &RecordPin, saw: String) -> Traffic {
 
 /// What Route 53 says about a batch that does not fit the records; `None` for any other error.
 ///
-/// The answer comes in two forms. The older one, with `InvalidChangeBatch` as its root, is unknown to the SDK, which then has
-/// neither a code nor a message.
+/// The answer comes in two forms. The older one, with `InvalidChangeBatch` as its root, is unknown to the SDK, which
+/// then has neither a code nor a message.
 fn mismatch(error: &SdkError<ChangeResourceRecordSetsError, HttpResponse>) -> Option<String> {
     #[derive(Deserialize)]
     struct Older {
@@ -168,8 +168,8 @@ fn mismatch(error: &SdkError<ChangeResourceRecordSetsError, HttpResponse>) -> Op
     Some(older.map_or_else(|_| "the change batch is not valid".to_owned(), |o| o.messages.list.join("; ")))
 }
 
-/// A batch that does not fit the records means that they are not as they were read, unless an earlier attempt of the same call
-/// is what changed them: then the outcome stays unknown.
+/// A batch that does not fit the records means that they are not as they were read, unless an earlier attempt of the
+/// same call is what changed them: then the outcome stays unknown.
 fn changed_meanwhile(error: CloudError, pin: &RecordPin, said: &str) -> CloudError {
     let problem = Problem::new(
         format!("Route 53 refused the change: {said}"),

@@ -123,8 +123,8 @@ impl CloudError {
         Self { maybe_done: trail.unanswered() || cut_off, ..Self::read(operation, error) }
     }
 
-    /// Whether the call may have taken effect all the same: only a look at AWS tells. Always false for a call that changes
-    /// nothing.
+    /// Whether the call may have taken effect all the same: only a look at AWS tells. Always false for a call that
+    /// changes nothing.
     pub fn outcome_unknown(&self) -> bool {
         self.maybe_done
     }

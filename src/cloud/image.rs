@@ -28,8 +28,8 @@ pub(super) struct TemplateFact {
 }
 
 impl Cloud {
-    /// Whether the image can be launched from the pinned template version: it exists, it is available, and its architecture
-    /// is one of the template's instance type.
+    /// Whether the image can be launched from the pinned template version: it exists, it is available, and its
+    /// architecture is one of the template's instance type.
     ///
     /// # Errors
     /// Refused with the reason where it cannot; also without an answer.

@@ -65,8 +65,8 @@ impl Cloud {
     /// The tags are set by the launch itself, so there is no instance without them.
     ///
     /// # Errors
-    /// When AWS has no capacity, or the template or a quota does not allow it; without an answer the outcome is unknown, and
-    /// the same call with the same token tells.
+    /// When AWS has no capacity, or the template or a quota does not allow it; without an answer the outcome is
+    /// unknown, and the same call with the same token tells.
     pub async fn launch(&self, pins: &Pins, launch: Launch<'_>) -> Result<Vec<String>, CloudError> {
         const OPERATION: &str = "ec2:RunInstances";
         let count = i32::try_from(launch.count).unwrap_or(i32::MAX);
@@ -97,8 +97,8 @@ impl Cloud {
 
     /// Terminate instances of a color; the answer is the ids that AWS was asked to terminate.
     ///
-    /// They are read again right before, and if any of them does not carry the ownership tags of this environment and color,
-    /// none is terminated. Those that are gone or going are left out.
+    /// They are read again right before, and if any of them does not carry the ownership tags of this environment and
+    /// color, none is terminated. Those that are gone or going are left out.
     ///
     /// # Errors
     /// When an instance is not ours or is protected against termination, or without an answer.
@@ -147,7 +147,8 @@ impl Cloud {
     }
 }
 
-/// A protected instance holds back those in its zone only: AWS may have terminated others, and says that the call failed.
+/// A protected instance holds back those in its zone only: AWS may have terminated others, and says that the call
+/// failed.
 fn protected(error: CloudError) -> CloudError {
     if error.code.as_deref() != Some("OperationNotPermitted") {
         return error;

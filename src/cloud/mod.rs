@@ -43,7 +43,8 @@ pub use records::ChangeId;
 use calls::Observer;
 use image::TemplateFact;
 
-/// AWS as one environment sees it: the clients, and the count of what was asked. Cheap to clone; clones share the count.
+/// AWS as one environment sees it: the clients, and the count of what was asked. Cheap to clone; clones share the
+/// count.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     elb: aws_sdk_elasticloadbalancingv2::Client,

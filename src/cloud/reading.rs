@@ -38,8 +38,8 @@ impl Cloud {
         }
     }
 
-    /// Put `idle` into the rule at weight 0, beside `live`, so that it is health-checked. Nothing is sent where it is there
-    /// already, nor for a DNS switch, whose colors have load balancers of their own.
+    /// Put `idle` into the rule at weight 0, beside `live`, so that it is health-checked. Nothing is sent where it is
+    /// there already, nor for a DNS switch, whose colors have load balancers of their own.
     ///
     /// # Errors
     /// When the reading does not show all traffic on `live`; when AWS refuses the write, or its outcome is unknown.
@@ -67,8 +67,8 @@ impl Cloud {
 
     /// Move all traffic from one color to the other in one write.
     ///
-    /// A listener's whole action list is sent again with other weights: AWS has no condition on that write, so read right
-    /// before. Records are changed only if they are exactly as in the reading. A split is ended by it too.
+    /// A listener's whole action list is sent again with other weights: AWS has no condition on that write, so read
+    /// right before. Records are changed only if they are exactly as in the reading. A split is ended by it too.
     ///
     /// # Errors
     /// When the switch is foreign; when AWS refuses the write, or its outcome is unknown.
@@ -94,8 +94,9 @@ impl Cloud {
         self.give(pins, reading, to).await
     }
 
-    /// The command of the AWS CLI that gives `winner` all the traffic and the other color weight 0, keeping everything else of
-    /// the switch; `None` where no such command can be told, because the switch is gone or has parts that are not known.
+    /// The command of the AWS CLI that gives `winner` all the traffic and the other color weight 0, keeping everything
+    /// else of the switch; `None` where no such command can be told, because the switch is gone or has parts that are
+    /// not known.
     pub fn repair(&self, pins: &Pins, reading: &Reading, winner: &Color) -> Option<String> {
         let region = self.region.as_deref();
         match (&pins.route, &reading.raw) {

@@ -68,8 +68,8 @@ pub(super) fn traffic(records: &[ResourceRecordSet], pin: &RecordPin) -> Result<
 
 /// One batch that gives `winner` all the traffic and every other color of the pair weight 0.
 ///
-/// A compare-and-swap: Route 53 has no condition on a change, but makes all of a batch or none of it, and a DELETE must match
-/// the record exactly. If anything changed since `records` were read, the whole batch fails.
+/// A compare-and-swap: Route 53 has no condition on a change, but makes all of a batch or none of it, and a DELETE must
+/// match the record exactly. If anything changed since `records` were read, the whole batch fails.
 pub(super) fn all_to(records: &[ResourceRecordSet], winner: &Color) -> Result<Vec<Change>, BuildError> {
     let weight_all =
         records.iter().filter_map(ResourceRecordSet::weight).filter(|w| *w > 0).max().unwrap_or(WEIGHT_ALL);
@@ -98,8 +98,8 @@ pub(super) fn target(record: &ResourceRecordSet) -> Option<String> {
     }
 }
 
-/// A name as it is compared: lower case, without the final dot, `*` unescaped, and without the `dualstack.` that the console
-/// puts before a load balancer's name.
+/// A name as it is compared: lower case, without the final dot, `*` unescaped, and without the `dualstack.` that the
+/// console puts before a load balancer's name.
 pub(super) fn normal(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase().replace("\\052", "*");
     name.strip_prefix("dualstack.").map(str::to_owned).unwrap_or(name)

@@ -95,8 +95,8 @@ impl Load {
     /// Starts sending GET requests for `url`, for example `http://127.0.0.1:8080/`.
     ///
     /// # Errors
-    /// `url` is not an `http` URL, or its host has no address. That nobody listens there is no error but counts as failed
-    /// requests.
+    /// `url` is not an `http` URL, or its host has no address. That nobody listens there is no error but counts as
+    /// failed requests.
     pub async fn start(url: &str, options: LoadOptions) -> io::Result<Self> {
         let job = Arc::new(Job::new(url, options.timeout).await?);
         let counts = Arc::new(Mutex::new(Counts::new()?));
@@ -332,8 +332,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that gives these answers in turn, from the start again when it has given the last, and closes after each
-    /// that says so.
+    /// A server that gives these answers in turn, from the start again when it has given the last, and closes after
+    /// each that says so.
     async fn server(answers: &'static [&'static str]) -> String {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/path", socket.local_addr().unwrap());

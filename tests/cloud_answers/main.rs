@@ -1,5 +1,5 @@
-//! What the program makes of AWS's answers: retries, errors, unknown outcomes, pages. The real SDK clients run over a connector
-//! that answers as each test says, under paused time.
+//! What the program makes of AWS's answers: retries, errors, unknown outcomes, pages. The real SDK clients run over a
+//! connector that answers as each test says, under paused time.
 
 mod errors;
 mod pages;

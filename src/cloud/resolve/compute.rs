@@ -1,4 +1,5 @@
-//! What a color is made of: the launch template's version as a number, and the subnets with their share of the instances.
+//! What a color is made of: the launch template's version as a number, and the subnets with their share of the
+//! instances.
 
 use aws_sdk_ec2::types::Subnet;
 
@@ -99,8 +100,8 @@ fn name(subnet: &Subnet) -> Option<&str> {
     subnet.tags().iter().find(|t| t.key() == Some("Name")).and_then(|t| t.value())
 }
 
-/// The subnets in the order of the file, each with its share of the instances: as even as it gets, the first ones take what
-/// is left over. Subnets without a share are left out.
+/// The subnets in the order of the file, each with its share of the instances: as even as it gets, the first ones take
+/// what is left over. Subnets without a share are left out.
 pub(super) fn choose(
     wanted: &[String],
     found: Vec<Subnet>,

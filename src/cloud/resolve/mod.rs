@@ -35,11 +35,11 @@ struct Route {
 impl Cloud {
     /// Resolve every name of the environment, and verify that the parts fit each other. Read-only.
     ///
-    /// The load balancer is an application one with a listener on the port; exactly one rule matches; both target groups
-    /// exist, in the load balancer's VPC, with the same protocol, version and port, for instances, and belong to no other load
-    /// balancer; the subnets exist in that VPC and their zones are enabled on the load balancer; the launch template exists;
-    /// for DNS, there is one zone and one pair of weighted records, each pointing at its color's load balancer.
-    /// What the switch does with the traffic is not judged here: [`Cloud::traffic`] does.
+    /// The load balancer is an application one with a listener on the port; exactly one rule matches; both target
+    /// groups exist, in the load balancer's VPC, with the same protocol, version and port, for instances, and belong to
+    /// no other load balancer; the subnets exist in that VPC and their zones are enabled on the load balancer; the
+    /// launch template exists; for DNS, there is one zone and one pair of weighted records, each pointing at its
+    /// color's load balancer. What the switch does with the traffic is not judged here: [`Cloud::traffic`] does.
     ///
     /// # Errors
     /// Refused with what does not fit and what to run; also without an answer or the permission.

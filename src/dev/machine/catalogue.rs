@@ -20,8 +20,9 @@ pub struct Catalogue {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Image {
-    /// Program and arguments, started without a shell. `{address}`, `{port}`, `{image}` and `{instance}` are replaced in
-    /// the arguments. A program with a slash in it is relative to the catalogue's folder, else it is searched in `PATH`.
+    /// Program and arguments, started without a shell. `{address}`, `{port}`, `{image}` and `{instance}` are replaced
+    /// in the arguments. A program with a slash in it is relative to the catalogue's folder, else it is searched in
+    /// `PATH`.
     pub command: Vec<String>,
     /// The port on which the program serves; it gets it as `PORT` and `{port}`.
     pub port: u16,

@@ -128,7 +128,8 @@ impl Machine {
         seen.ok().and_then(|ended| *ended).unwrap_or(Ended { status: None })
     }
 
-    /// Ends it: SIGTERM to the program and all that it started, after `grace` SIGKILL. Returns when the process is gone.
+    /// Ends it: SIGTERM to the program and all that it started, after `grace` SIGKILL. Returns when the process is
+    /// gone.
     pub async fn stop(&self, grace: Duration) -> Ended {
         self.signal(Signal::TERM);
         match tokio::time::timeout(grace, self.wait()).await {

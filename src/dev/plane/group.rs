@@ -8,7 +8,8 @@ use http::StatusCode;
 
 use super::target::{Claim, Target, TargetState};
 
-/// A target group as the data plane sees it. Shared by `Arc` between the control plane and any number of [`super::Routes`].
+/// A target group as the data plane sees it. Shared by `Arc` between the control plane and any number of
+/// [`super::Routes`].
 #[derive(Debug)]
 pub struct Group {
     id: String,
@@ -59,7 +60,8 @@ impl Group {
         self.targets.load_full()
     }
 
-    /// Replaces the list of targets at once. A target that is left out gets no new request; what it has in flight goes on.
+    /// Replaces the list of targets at once. A target that is left out gets no new request; what it has in flight goes
+    /// on.
     pub fn set_targets(&self, targets: Vec<Arc<Target>>) {
         self.targets.store(Arc::new(targets));
     }

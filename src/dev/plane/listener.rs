@@ -20,7 +20,8 @@ use super::rule::Routes;
 /// What a client may send before its body, and a target before its: request line and headers together.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// A load balancer's listener on a real socket. Dropping it cuts its connections; [`Listener::shutdown`] lets them finish.
+/// A load balancer's listener on a real socket. Dropping it cuts its connections; [`Listener::shutdown`] lets them
+/// finish.
 pub struct Listener {
     address: SocketAddr,
     proxy: Arc<Proxy>,
@@ -79,7 +80,8 @@ impl Listener {
         self.proxy.set_routes(routes);
     }
 
-    /// Stops listening, lets requests in flight finish for at most `grace`, cuts the rest, and returns when all is over.
+    /// Stops listening, lets requests in flight finish for at most `grace`, cuts the rest, and returns when all is
+    /// over.
     pub async fn shutdown(&self, grace: Duration) {
         self.stop.send_replace(Some(grace));
         self.stop.closed().await;

@@ -1,4 +1,5 @@
-//! The data plane: a real HTTP/1.1 reverse proxy with the semantics of an Application Load Balancer, and its health probe.
+//! The data plane: a real HTTP/1.1 reverse proxy with the semantics of an Application Load Balancer, and its health
+//! probe.
 //!
 //! The control plane describes what a listener does as [`Routes`] over [`Group`]s of [`Target`]s and swaps them
 //! atomically. Nothing here knows about ARNs, XML or processes.

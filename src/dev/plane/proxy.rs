@@ -36,8 +36,8 @@ impl Proxy {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(timeouts.connect));
-        // Retries of hyper-util's client stay on: it only repeats a request of which not a byte was written, because the
-        // pooled connection was found closed.
+        // Retries of hyper-util's client stay on: it only repeats a request of which not a byte was written, because
+        // the pooled connection was found closed.
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
