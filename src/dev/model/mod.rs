@@ -1,4 +1,5 @@
-//! The state of the cloud and the rules that AWS applies to it. Nothing here reads sockets; nothing here sleeps under the lock.
+//! The state of the cloud and the rules that AWS applies to it. Nothing here reads sockets; nothing here sleeps under
+//! the lock.
 
 mod dns;
 mod ec2;

@@ -83,8 +83,8 @@ impl Target {
     /// Ends what is in flight: a request without an answer yet gets a 502, an answer that has begun is cut off.
     ///
     /// This is what happens when the deregistration delay runs out. An answer that its client does not read is noticed
-    /// only when the client reads on or goes away, so do not wait for [`Target::drained`] afterwards. It cannot be undone; a target that is registered
-    /// again is a new one.
+    /// only when the client reads on or goes away, so do not wait for [`Target::drained`] afterwards. It cannot be
+    /// undone; a target that is registered again is a new one.
     pub fn cut(&self) {
         self.set_state(TargetState::Draining);
         self.cut.cancel();

@@ -94,8 +94,8 @@ pub struct Seeded {
 }
 
 impl Seed {
-    /// The world of the demo, whose first version is `image`: load balancer `shop`, its port 8080, a default action that
-    /// forwards to `shop-blue` at 100 and `shop-green` at 0, two instances of port 8080.
+    /// The world of the demo, whose first version is `image`: load balancer `shop`, its port 8080, a default action
+    /// that forwards to `shop-blue` at 100 and `shop-green` at 0, two instances of port 8080.
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             environment: "shop".into(),

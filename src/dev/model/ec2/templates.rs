@@ -170,7 +170,8 @@ impl Ec2 {
         }
     }
 
-    /// What the named template and version (`$Default` if it names none) give, and the template's id and version number.
+    /// What the named template and version (`$Default` if it names none) give, and the template's id and version
+    /// number.
     pub(super) fn resolve(&self, named: &TemplateRef) -> Result<(String, u32, TemplateData), ApiError> {
         let id = self.template_id(named.launch_template_id.as_deref(), named.launch_template_name.as_deref())?;
         let template = &self.templates[&id];
