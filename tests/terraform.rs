@@ -1,5 +1,5 @@
-//! The Terraform modules fit the program: the environment file that they print is valid, and the deploy role may do what
-//! the program calls and nothing else. (`python3 terraform/check` holds the modules against the AWS provider.)
+//! The Terraform modules fit the program: the environment file that they print is valid, and the deploy role may do
+//! what the program calls and nothing else. (`python3 terraform/check` holds the modules against the AWS provider.)
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -89,8 +89,8 @@ fn the_deploy_role_may_change_records_in_the_ways_that_the_program_does() {
     assert_eq!(sent, allowed);
 }
 
-/// Every AWS operation that the program calls, found in two ways that have to agree: the SDK's methods, and the names that
-/// errors carry.
+/// Every AWS operation that the program calls, found in two ways that have to agree: the SDK's methods, and the names
+/// that errors carry.
 fn calls() -> BTreeSet<String> {
     let method = Regex::new(r"\.(ec2|elb|route53|sts)\s*\.([a-z0-9_]+)\(\)").unwrap();
     let named = Regex::new(r#""((?:ec2|elbv2|route53|sts):[A-Z][A-Za-z0-9]+)""#).unwrap();
