@@ -261,3 +261,14 @@ async fn a_color_that_the_release_does_not_know_is_refused_before_anything_is_se
     assert!(e.to_string().contains("no color red; expected one of blue, green"), "{e}");
     assert!(log.of("DeregisterTargets").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_a_region_the_message_says_where_to_set_one() {
+    let mut config = config();
+    config.set_region(None);
+    let credentials = aws_credential_types::Credentials::new("AKIDEXAMPLE", "not a secret", None, None, "test");
+    let config = config.credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    let e = Cloud::from_conf(&config).targets(&rule_pins(), &blue()).await.expect_err("no region");
+    let problem = e.problem();
+    assert!(problem.expected.contains("`region:` in the environment file, or AWS_REGION"), "{e:?}");
+}
