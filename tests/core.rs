@@ -1,0 +1,20 @@
+//! The core from outside: what may follow what, what is decided from which facts, and whole releases in a model world.
+
+#[path = "core/admission.rs"]
+mod admission;
+#[path = "core/build.rs"]
+mod build;
+#[path = "core/closed_loop.rs"]
+mod closed_loop;
+#[path = "core/decisions.rs"]
+mod decisions;
+#[path = "core/properties.rs"]
+mod properties;
+#[path = "core/taking_down.rs"]
+mod taking_down;
+#[path = "core/transitions.rs"]
+mod transitions;
+#[path = "core/turning_back.rs"]
+mod turning_back;
+#[path = "core/world.rs"]
+mod world;
