@@ -1,14 +1,19 @@
 //! The same calls against an AWS emulator that we did not write.
 //!
 //! moto knows the control plane and nothing else: its instances do not run, every registered target is healthy at once,
-//! and no request can be sent through its load balancers. So nothing is probed here; what is checked is that another
-//! implementation of AWS takes our calls and ends in the state that was asked for.
+//! and no request can be sent through its load balancers. So nothing is probed here and no instance is asked anything; what
+//! is checked is that another implementation of AWS takes our calls and ends in the state that was asked for.
 
 #![expect(clippy::unwrap_used, reason = "an emulator that refuses what the test builds has failed the test")]
 
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use aws_config::SdkConfig;
 use switchback::cloud::Cloud;
 use switchback::config;
 use switchback::release::{Color, SwitchPin, Traffic};
+use tokio::process::Command;
 
 mod support {
     pub(crate) mod alb;
@@ -18,6 +23,77 @@ mod support {
 use support::alb::{Alb, Eyes};
 use support::moto::Moto;
 
+/// An environment of its own in the emulator, with its file on disk.
+struct World {
+    moto: Moto,
+    sdk: SdkConfig,
+    eyes: Eyes,
+    alb: Alb,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let moto = Moto::start().await;
+        let sdk = moto.sdk().await;
+        let eyes = Eyes::new(&sdk);
+        let alb = Alb::build(&eyes, &unique("shop")).await;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("shop.yaml"), alb.file()).unwrap();
+        Self { moto, sdk, eyes, alb, folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("shop.yaml")
+    }
+
+    fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(self.file(), text.replace(from, to)).unwrap();
+    }
+
+    /// Looks at AWS with clients of the test's own: `live` has all the traffic, and each color (blue, green) is three
+    /// registered instances of that image, spread over the two subnets, or nothing.
+    async fn expect(&self, live: &str, images: [Option<&String>; 2]) {
+        let Self { eyes, alb, .. } = self;
+        let mut weights = eyes.weights(&alb.rule).await;
+        weights.sort_by_key(|(group, _)| *group == alb.green);
+        let weight = |group: &String| (group.clone(), if group == live { 100 } else { 0 });
+        assert_eq!(weights, [weight(&alb.blue), weight(&alb.green)]);
+
+        for (color, group, image) in [("blue", &alb.blue, images[0]), ("green", &alb.green, images[1])] {
+            let instances = eyes.instances(&alb.name, color).await;
+            let ids: Vec<_> = instances.iter().filter_map(|i| i.instance_id.clone()).collect();
+            assert_eq!(eyes.healthy(group).await, ids, "targets of {color}");
+            let Some(image) = image else {
+                assert_eq!(ids, [""; 0], "{color} has no instance");
+                continue;
+            };
+            assert!(instances.iter().all(|i| i.image_id() == Some(image)), "{instances:?}");
+            let in_subnet = |id: &str| instances.iter().filter(|i| i.subnet_id() == Some(id)).count();
+            assert_eq!(alb.subnets.each_ref().map(|id| in_subnet(id)), [2, 1], "{color}");
+        }
+    }
+
+    /// Runs the program as a user does; its exit code and everything that it said.
+    async fn switchback(&self, verb: &str, more: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_switchback"))
+            .arg(verb)
+            .arg(self.file())
+            .args(more)
+            .envs(self.moto.variables())
+            .env_remove("AWS_PROFILE")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        (output.status.code().expect("it was ended by a signal"), said)
+    }
+}
+
 /// A name that nothing else on a shared emulator has.
 fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", &uuid::Uuid::now_v7().simple().to_string()[24..])
@@ -25,17 +101,12 @@ fn unique(prefix: &str) -> String {
 
 #[tokio::test]
 async fn what_stands_in_aws_is_resolved_to_the_same_identifiers() {
-    let moto = Moto::start().await;
-    let sdk = moto.sdk().await;
-    let eyes = Eyes::new(&sdk);
-    let alb = Alb::build(&eyes, &unique("shop")).await;
-    assert_eq!(eyes.weights(&alb.rule).await, [(alb.blue.clone(), 100), (alb.green.clone(), 0)]);
+    let world = World::new().await;
+    let alb = &world.alb;
+    assert_eq!(world.eyes.weights(&alb.rule).await, [(alb.blue.clone(), 100), (alb.green.clone(), 0)]);
 
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("shop.yaml");
-    std::fs::write(&file, alb.file()).unwrap();
-    let environment = config::load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    let cloud = Cloud::from_conf(&sdk);
+    let environment = config::load(&world.file()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let cloud = Cloud::from_conf(&world.sdk);
     let pins = cloud.resolve(&environment).await.unwrap_or_else(|error| panic!("{}", error.problem()));
 
     let (blue, green) = (Color::new("blue"), Color::new("green"));
@@ -50,4 +121,74 @@ async fn what_stands_in_aws_is_resolved_to_the_same_identifiers() {
 
     let traffic = cloud.traffic(&pins).await.unwrap().traffic;
     assert_eq!(traffic, Traffic::Only { color: blue, idle_referenced: true });
+}
+
+#[tokio::test]
+async fn a_release_and_its_rollback_end_in_the_state_that_was_asked_for() {
+    let world = World::new().await;
+    let World { eyes, alb, .. } = &world;
+    let [first, second] = &alb.images;
+
+    let (code, said) = world.switchback("plan", &["--image", first]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&alb.blue, [None, None]).await;
+
+    let (code, said) = world.switchback("deploy", &["--image", first]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&alb.green, [None, Some(first)]).await;
+    let release = said.lines().next().unwrap();
+    for instance in eyes.instances(&alb.name, "green").await {
+        let tag = instance.tags().iter().find(|tag| tag.key() == Some("switchback:release"));
+        assert_eq!(tag.and_then(|tag| tag.value()), Some(release));
+    }
+
+    let (code, said) = world.switchback("deploy", &["--image", first]).await;
+    assert_eq!(code, 0, "an image that has the traffic is nothing to do: {said}");
+    world.expect(&alb.green, [None, Some(first)]).await;
+
+    let (code, said) = world.switchback("deploy", &["--image", second]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&alb.blue, [Some(second), Some(first)]).await;
+
+    let (code, said) = world.switchback("rollback", &[]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&alb.green, [Some(second), Some(first)]).await;
+
+    let (code, said) = world.switchback("sweep", &[]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&alb.green, [Some(second), Some(first)]).await;
+}
+
+#[tokio::test]
+async fn a_sweep_takes_down_the_color_whose_retention_is_over_and_leaves_the_other() {
+    let world = World::new().await;
+    let [first, second] = &world.alb.images;
+    world.edit("retain: 1h", "retain: 0s");
+    for image in [first, second] {
+        let (code, said) = world.switchback("deploy", &["--image", image]).await;
+        assert_eq!(code, 0, "{said}");
+    }
+    world.expect(&world.alb.blue, [Some(second), Some(first)]).await;
+
+    let (code, said) = world.switchback("sweep", &[]).await;
+    assert_eq!(code, 0, "{said}");
+    world.expect(&world.alb.blue, [Some(second), None]).await;
+
+    let (code, said) = world.switchback("sweep", &[]).await;
+    assert_eq!((code, said.as_str()), (0, ""), "a sweep with nothing to do says nothing");
+    world.expect(&world.alb.blue, [Some(second), None]).await;
+}
+
+#[tokio::test]
+async fn a_failed_smoke_check_leaves_the_traffic_where_it_was_and_nothing_behind() {
+    let world = World::new().await;
+    let [first, second] = &world.alb.images;
+    let (code, said) = world.switchback("deploy", &["--image", first]).await;
+    assert_eq!(code, 0, "{said}");
+
+    world.edit("run: [test, -n,", "run: [test, -z,");
+    let (code, said) = world.switchback("deploy", &["--image", second]).await;
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("smoke check 1 of 1 (command test -z '{color.endpoint}') failed"), "{said}");
+    world.expect(&world.alb.green, [None, Some(first)]).await;
 }

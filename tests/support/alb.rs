@@ -2,11 +2,11 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::types::{
-    ArchitectureValues, InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
+    Filter, Instance, InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, ForwardActionConfig, ProtocolEnum, RuleCondition,
-    TargetGroupTuple, TargetTypeEnum,
+    TargetGroupTuple, TargetHealthStateEnum, TargetTypeEnum,
 };
 
 /// The clients that the test itself looks with.
@@ -52,6 +52,39 @@ impl Eyes {
     }
 }
 
+impl Eyes {
+    /// Every instance with this environment's and color's tags that has not been terminated, by id.
+    pub(crate) async fn instances(&self, environment: &str, color: &str) -> Vec<Instance> {
+        let tagged = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
+        let answer = self
+            .ec2
+            .describe_instances()
+            .filters(tagged("switchback:environment", environment))
+            .filters(tagged("switchback:color", color))
+            .filters(Filter::builder().name("instance-state-name").values("pending").values("running").build())
+            .send()
+            .await
+            .unwrap();
+        let mut found: Vec<_> =
+            answer.reservations().iter().flat_map(|reservation| reservation.instances()).cloned().collect();
+        found.sort_by_key(|instance| instance.instance_id.clone());
+        found
+    }
+
+    /// The ids of a target group's healthy targets, sorted.
+    pub(crate) async fn healthy(&self, group: &str) -> Vec<String> {
+        let answer = self.elb.describe_target_health().target_group_arn(group).send().await.unwrap();
+        let mut ids: Vec<_> = answer
+            .target_health_descriptions()
+            .iter()
+            .filter(|target| target.target_health().unwrap().state() == Some(&TargetHealthStateEnum::Healthy))
+            .map(|target| target.target().unwrap().id().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids
+    }
+}
+
 impl Alb {
     /// Builds it; every name starts with `name`.
     pub(crate) async fn build(eyes: &Eyes, name: &str) -> Self {
@@ -93,7 +126,7 @@ impl Alb {
             .send()
             .await
             .unwrap();
-        let images = [image(ec2, &format!("{name}-1")).await, image(ec2, &format!("{name}-2")).await];
+        let images = images(ec2).await;
         let template = ec2
             .create_launch_template()
             .launch_template_name(name)
@@ -169,14 +202,12 @@ async fn target_group(elb: &aws_sdk_elasticloadbalancingv2::Client, vpc: &str, n
     made.target_groups()[0].target_group_arn().unwrap().into()
 }
 
-async fn image(ec2: &aws_sdk_ec2::Client, name: &str) -> String {
-    let made = ec2
-        .register_image()
-        .name(name)
-        .architecture(ArchitectureValues::X8664)
-        .root_device_name("/dev/xvda")
-        .send()
-        .await
-        .unwrap();
-    made.image_id().unwrap().into()
+/// Two images of the emulator's own catalogue: moto forgets the architecture of one that is registered.
+async fn images(ec2: &aws_sdk_ec2::Client) -> [String; 2] {
+    let wanted = Filter::builder().name("architecture").values("x86_64").build();
+    let found = ec2.describe_images().filters(wanted).send().await.unwrap();
+    let mut ids: Vec<_> = found.images().iter().map(|image| image.image_id().unwrap().to_owned()).collect();
+    ids.sort();
+    ids.truncate(2);
+    ids.try_into().expect("the emulator knows two images for x86_64")
 }
