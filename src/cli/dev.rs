@@ -1,9 +1,117 @@
 //! `switchback dev`: only the dev cloud; and the sample program that its images run.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::Args;
 
-use super::Exit;
+use super::output::Output;
+use super::{Exit, run, seed};
+use crate::config;
 use crate::dev::app::{self, AppOptions};
+use crate::dev::machine::Catalogue;
+use crate::dev::{DevCloud, DevOptions};
+use crate::engine::Stop;
+
+/// Run the dev cloud: AWS's load balancers, instances and DNS on loopback, for any AWS client.
+///
+/// Instances are child processes of the programs that the image catalogue lists, each on a loopback address of its own;
+/// load balancers are real proxies. Everything ends with Ctrl-C. State is kept in memory only.
+#[derive(Debug, Args)]
+pub(super) struct Dev {
+    /// Port of the AWS API on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 4566)]
+    port: u16,
+    /// Image catalogue: a YAML file of image ids, each with command, port and environment.
+    #[arg(long, value_name = "FILE")]
+    images: Option<PathBuf>,
+    /// Build what this environment file refers to: network, load balancer, target groups, launch template.
+    #[arg(long = "for", value_name = "ENV", requires = "live")]
+    environment: Option<PathBuf>,
+    /// The image that is live on the first color of that environment before the first release.
+    #[arg(long, value_name = "AMI", requires = "environment")]
+    live: Option<String>,
+    /// How long after a rule change's success the load balancer follows.
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    propagation: Duration,
+    /// Health-check intervals are divided by this: AWS's shortest is 5 s.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    health_speed: u32,
+    /// A folder for the output of instances, one file each.
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
+    Duration::try_from(span).map_err(|_| "must not be negative".into())
+}
+
+impl Dev {
+    pub(super) async fn run(&self, out: &Output) -> Exit {
+        let stop = Stop::default();
+        run::stop_on_signals(stop.clone());
+        let catalogue = match self.images.as_deref().map(Catalogue::load).transpose() {
+            Ok(catalogue) => catalogue.unwrap_or_default(),
+            Err(error) => {
+                out.usage(&error.to_string());
+                return Exit::Usage;
+            }
+        };
+        let environment = match self.environment.as_deref().map(config::load).transpose() {
+            Ok(environment) => environment,
+            Err(errors) => return out.config_errors(&errors),
+        };
+        let port = self.live.as_ref().and_then(|image| catalogue.images.get(image)).map(|image| image.port);
+        let options = DevOptions {
+            endpoint: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port),
+            catalogue,
+            propagation: self.propagation,
+            health_speed: self.health_speed,
+            logs: self.logs.clone(),
+            ..DevOptions::default()
+        };
+        let dev = match DevCloud::start(options).await {
+            Ok(dev) => dev,
+            Err(error) => {
+                out.usage(&error.to_string());
+                return Exit::Unexpected;
+            }
+        };
+        let mut region = seed::REGION.to_owned();
+        let mut url = None;
+        if let (Some(environment), Some(image)) = (&environment, &self.live) {
+            let Some(port) = port else {
+                out.usage(&format!("{image} is not in the image catalogue (--images FILE)"));
+                dev.shutdown().await;
+                return Exit::Usage;
+            };
+            let seed = seed::seed_for(environment, image, port);
+            match crate::dev::seed::plant(&dev, &seed).await {
+                Ok(planted) => url = Some(planted.url),
+                Err(error) => {
+                    out.usage(&error.to_string());
+                    dev.shutdown().await;
+                    return Exit::Unexpected;
+                }
+            }
+            region = seed.region;
+        }
+        let told = serde_json::json!({ "endpoint": dev.url(), "network": dev.network(), "region": region, "url": url });
+        out.result("dev", &told, || {
+            let service = url.as_ref().map(|url| format!("the service answers at {url}\n")).unwrap_or_default();
+            format!(
+                "the dev cloud serves the AWS API at {} until Ctrl-C\n{service}\n{}",
+                dev.url(),
+                seed::exports(&dev, &region)
+            )
+        });
+        stop.requested().await;
+        dev.shutdown().await;
+        Exit::Done
+    }
+}
 
 /// The sample program of the dev cloud's images.
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: one file per verb; the only code that reads flags.
 
 mod abort;
+mod demo;
 mod deploy;
 mod dev;
 mod exit;
@@ -11,6 +12,7 @@ mod plan;
 mod rollback;
 mod run;
 mod schema;
+mod seed;
 mod status;
 mod sweep;
 mod validate;
@@ -49,6 +51,8 @@ enum Verb {
     History(history::History),
     Abort(abort::Abort),
     Sweep(sweep::Sweep),
+    Dev(dev::Dev),
+    Demo(demo::Demo),
     #[command(hide = true)]
     DevApp(dev::DevApp),
 }
@@ -69,6 +73,8 @@ pub fn main() -> ExitCode {
         Verb::History(verb) => run::alone(verb.run(&out)),
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
         Verb::Sweep(verb) => run::alone(verb.run(&out, started)),
+        Verb::Dev(verb) => run::on_all_cores(verb.run(&out)),
+        Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),
         Verb::DevApp(verb) => run::alone(verb.run()),
     };
     ended.into()

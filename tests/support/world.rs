@@ -1,0 +1,238 @@
+//! A world for tests from outside: the dev cloud with a service in it, an environment file, and the real program.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use switchback::dev::load::{Load, LoadOptions};
+use switchback::dev::machine::{Catalogue, Image};
+use switchback::dev::seed::{Seed, Seeded, plant};
+use switchback::dev::{DevCloud, DevOptions};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_switchback");
+
+/// The environment file of most tests: short times, a probe, one smoke check.
+pub const ENVIRONMENT: &str = "\
+name: shop
+region: eu-west-1
+colors:
+  blue: { target-group: shop-blue }
+  green: { target-group: shop-green }
+switches:
+  - listener: { load-balancer: shop, port: 8080 }
+compute:
+  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
+health: { consecutive: 2, timeout: 10s }
+smoke:
+  - http: { path: /version, attempts: 1, expect: { within: 2s } }
+release: { converge: { probe: /version, quiet: 1s, timeout: 20s }, bake: 1s }
+retain: 1h
+";
+
+/// The dev cloud, a service that runs `v0` on blue, and an environment file for it.
+pub struct World {
+    pub dev: DevCloud,
+    pub seeded: Seeded,
+    folder: TempDir,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Every line of stdout as JSON.
+    pub fn lines(&self) -> Vec<Value> {
+        self.stdout.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e} in {l:?}"))).collect()
+    }
+
+    /// The journal events of a `--json` run, by name.
+    pub fn events(&self) -> Vec<String> {
+        self.lines().iter().filter_map(|l| Some(l.get("event")?.get("type")?.as_str()?.to_owned())).collect()
+    }
+
+    /// Checks the exit code and shows everything where it is another.
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Checks that stderr has the text.
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{text:?} is missing in stderr:\n{}", self.stderr);
+        self
+    }
+}
+
+/// Id of the image that runs the sample program as `version`.
+pub fn ami(version: &str) -> String {
+    let digits: String = version.bytes().map(|b| format!("{b:02x}")).collect();
+    format!("ami-{digits:0>17}")
+}
+
+/// An image of the sample program, with further arguments for it.
+pub fn image(version: &str, arguments: &[&str]) -> (String, Image) {
+    let mut command = vec![PROGRAM.to_owned(), "dev-app".into(), "--app-version".into(), version.into()];
+    command.extend(arguments.iter().map(|a| (*a).to_owned()));
+    (ami(version), Image::new(command, 8080))
+}
+
+impl World {
+    /// The usual world.
+    pub async fn new() -> Self {
+        Self::with(DevOptions::default(), |_| {}, ENVIRONMENT).await
+    }
+
+    /// A world with other options, another seed, another environment file.
+    pub async fn with(options: DevOptions, change: impl FnOnce(&mut Seed), environment: &str) -> Self {
+        let mut catalogue = Catalogue { images: ["v0", "v1", "v2", "v3"].iter().map(|v| image(v, &[])).collect() };
+        catalogue.images.extend(options.catalogue.images.clone());
+        let dev = DevCloud::start(DevOptions { catalogue, ..options }).await.expect("the dev cloud starts");
+        let mut seed = Seed::new(ami("v0"));
+        change(&mut seed);
+        let seeded = plant(&dev, &seed).await.expect("the seed is planted");
+        let folder = TempDir::new().expect("a folder");
+        let world = Self { dev, seeded, folder };
+        world.write_environment(environment);
+        world
+    }
+
+    /// Replaces the environment file.
+    pub fn write_environment(&self, text: &str) {
+        std::fs::write(self.env(), text).expect("the environment file is written");
+    }
+
+    /// Path of the environment file.
+    pub fn env(&self) -> PathBuf {
+        self.folder.path().join("shop.yaml")
+    }
+
+    /// Folder of the journal's entries.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join(".switchback").join("shop")
+    }
+
+    /// The world's own folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The program, pointed at the dev cloud, not started yet. `ENV` in the arguments stands for the environment file.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        for argument in arguments {
+            if *argument == "ENV" { command.arg(self.env()) } else { command.arg(argument) };
+        }
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("NO_COLOR", "1")
+            .env("AWS_ENDPOINT_URL", self.dev.url())
+            .env("AWS_ACCESS_KEY_ID", "TEST")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ran {
+        ended(self.command(arguments).spawn().expect("the program starts")).await
+    }
+
+    /// Deploys `version`.
+    pub async fn deploy(&self, version: &str) -> Ran {
+        self.run(&["deploy", "ENV", "--image", &ami(version)]).await
+    }
+
+    /// What `status --json` says.
+    pub async fn status(&self) -> Value {
+        self.run(&["--json", "status", "ENV"]).await.exits(0).lines().remove(0)
+    }
+
+    /// The version that answers through the load balancer, asked on a new connection.
+    pub async fn version(&self) -> String {
+        let url = format!("{}/version", self.seeded.url);
+        reqwest::get(url).await.expect("an answer").text().await.expect("a body").trim().to_owned()
+    }
+
+    /// Waits until the version answers through the load balancer.
+    pub async fn answers(&self, version: &str) {
+        let waiting = async {
+            while self.version().await != version {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("{version} never answered"));
+    }
+
+    /// A client's load through the load balancer.
+    pub async fn load(&self) -> Load {
+        let options = LoadOptions { connections: 8, rate: Some(400), ..LoadOptions::default() };
+        Load::start(&format!("{}/", self.seeded.url), options).await.expect("the load starts")
+    }
+
+    /// Ends the load and checks that no request failed.
+    pub async fn no_request_failed(&self, load: Load) -> BTreeMap<String, u64> {
+        let summary = load.stop().await;
+        assert!(summary.sent > 0, "no request was sent");
+        assert_eq!(summary.failed, 0, "of {} requests failed: {:?}", summary.sent, summary.errors);
+        summary.by_version
+    }
+
+    /// A client of an independent kind: the raw SDK, for looking at the world.
+    pub fn elb(&self) -> aws_sdk_elasticloadbalancingv2::Client {
+        aws_sdk_elasticloadbalancingv2::Client::new(&self.dev.sdk_config("eu-west-1"))
+    }
+
+    /// As [`World::elb`], for instances and images.
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&self.dev.sdk_config("eu-west-1"))
+    }
+
+    /// Ids of instances that run or start, by the value of their tag `switchback:color`.
+    pub async fn instances(&self, color: &str) -> Vec<String> {
+        let filter = |name: &str, values: &[&str]| {
+            let values = values.iter().map(|v| (*v).to_owned()).collect();
+            aws_sdk_ec2::types::Filter::builder().name(name).set_values(Some(values)).build()
+        };
+        let answer = self
+            .ec2()
+            .describe_instances()
+            .filters(filter("tag:switchback:color", &[color]))
+            .filters(filter("instance-state-name", &["pending", "running"]))
+            .send()
+            .await
+            .expect("instances are listed");
+        answer.reservations().iter().flat_map(|r| r.instances()).filter_map(|i| i.instance_id.clone()).collect()
+    }
+
+    /// Ends everything.
+    pub async fn end(self) {
+        self.dev.shutdown().await;
+    }
+}
+
+/// Waits for a started program.
+pub async fn ended(child: Child) -> Ran {
+    let output = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output());
+    let output = output.await.expect("the program ends within two minutes").expect("the program ran");
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
