@@ -1,10 +1,8 @@
 //! A world in the dev cloud for an environment file: what Terraform would have built before the first release.
 
-use std::path::Path;
-
 use crate::config::{Compute, Environment, RuleMatch, Switch};
-use crate::dev::seed::{Seed, SeedCondition, SeedSwitch};
 use crate::dev::DevCloud;
+use crate::dev::seed::{Seed, SeedCondition, SeedSwitch};
 
 /// The region of environments that name none; the SDK of whoever talks to the dev cloud must use it too.
 pub(super) const REGION: &str = "eu-west-1";
@@ -13,31 +11,35 @@ pub(super) const REGION: &str = "eu-west-1";
 pub(super) fn seed_for(environment: &Environment, image: &str, port: u16) -> Seed {
     let Compute::Instances(instances) = &environment.compute;
     let [first, second] = &environment.colors;
+    let mut load_balancers = Seed::new(image).load_balancers;
     let (listener_port, switch) = match &environment.switch {
-        Switch::Listener(listener) => (
-            listener.port,
-            match &listener.rule {
-                None => SeedSwitch::DefaultAction { load_balancer: listener.load_balancer.clone() },
+        Switch::Listener(listener) => {
+            load_balancers[0].clone_from(&listener.load_balancer);
+            let switch = match &listener.rule {
+                None => SeedSwitch::DefaultAction,
                 Some(rule) => {
                     let (priority, condition) = match rule {
                         RuleMatch::Priority(priority) => (*priority, SeedCondition::Path("/*".into())),
                         RuleMatch::Path(path) => (10, SeedCondition::Path(path.clone())),
                         RuleMatch::Host(host) => (10, SeedCondition::Host(host.clone())),
                     };
-                    SeedSwitch::Rule { load_balancer: listener.load_balancer.clone(), priority, condition }
+                    SeedSwitch::Rule { priority, condition }
                 }
-            },
-        ),
+            };
+            (listener.port, switch)
+        }
         Switch::Dns(dns) => {
-            let balancer = |color: &crate::config::ColorConfig| color.load_balancer.clone().unwrap_or_default();
-            let load_balancers = [balancer(first), balancer(second)];
-            (dns.port, SeedSwitch::Dns { load_balancers, zone: dns.zone.clone(), record: dns.record.clone() })
+            for (name, color) in load_balancers.iter_mut().zip(&environment.colors) {
+                name.clone_from(color.load_balancer.as_ref().unwrap_or(&color.target_group));
+            }
+            (dns.port, SeedSwitch::Dns { zone: dns.zone.clone(), record: dns.record.clone() })
         }
     };
     Seed {
         environment: environment.name.clone(),
         region: environment.region.clone().unwrap_or_else(|| REGION.into()),
         colors: [first.name.to_string(), second.name.to_string()],
+        load_balancers,
         target_groups: [first.target_group.clone(), second.target_group.clone()],
         launch_template: instances.launch_template.clone(),
         subnets: instances.subnets.clone(),
@@ -60,8 +62,7 @@ pub(super) fn exports(dev: &DevCloud, region: &str) -> String {
     variables.iter().map(|(name, value)| format!("  export {name}={value}\n")).collect()
 }
 
-/// A program to run: a path with a slash, else searched in `PATH`.
+/// The path of this program, for images that run it.
 pub(super) fn this_program() -> std::io::Result<String> {
-    let program = std::env::current_exe()?;
-    Ok(Path::new(&program).display().to_string())
+    Ok(std::env::current_exe()?.display().to_string())
 }

@@ -42,7 +42,12 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    pub(crate) fn new(timing: Timing, faults: Faults, catalogue: Catalogue, logs: Option<PathBuf>) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(
+        timing: Timing,
+        faults: Faults,
+        catalogue: Catalogue,
+        logs: Option<PathBuf>,
+    ) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             timing,
             faults,

@@ -57,7 +57,9 @@ pub enum DevError {
         source: io::Error,
     },
     /// There is no block of loopback addresses to claim.
-    #[error("the dev cloud cannot claim a block of loopback addresses: {0} (it needs Linux, where all of 127/8 is local)")]
+    #[error(
+        "the dev cloud cannot claim a block of loopback addresses: {0} (it needs Linux, where all of 127/8 is local)"
+    )]
     Block(#[source] io::Error),
     /// The seed could not be made.
     #[error("the dev cloud's starting world could not be made: {0}")]

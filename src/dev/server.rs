@@ -50,9 +50,8 @@ pub(crate) async fn serve(socket: TcpListener, cloud: Arc<Cloud>) {
         let cloud = cloud.clone();
         let service = service_fn(move |request| respond(cloud.clone(), request));
         connections.spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to the dev cloud's endpoint ended early");
             }
@@ -99,7 +98,9 @@ async fn respond(cloud: Arc<Cloud>, request: Request<Incoming>) -> Result<Respon
     }
     tracing::debug!(service = service.name(), operation, region = scope.region, ok = result.is_ok(), "dev cloud call");
     Ok(match result {
-        Ok(body) => document(body.status, body.location, answer(service, &operation, &request_id, &body.xml), &request_id),
+        Ok(body) => {
+            document(body.status, body.location, answer(service, &operation, &request_id, &body.xml), &request_id)
+        }
         Err(error) => refuse(&error),
     })
 }

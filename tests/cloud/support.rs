@@ -9,7 +9,7 @@ use switchback::config::{
     ReleasePolicy, RuleMatch, Switch,
 };
 use switchback::dev::machine::{Architecture, Catalogue, Image, ImageState};
-use switchback::dev::seed::{Seed, SeedSwitch, Seeded, plant};
+use switchback::dev::seed::{Seed, SeedCondition, SeedSwitch, Seeded, plant};
 use switchback::dev::{DevCloud, DevOptions};
 use switchback::release::{Color, Pins};
 
@@ -36,7 +36,7 @@ pub(crate) fn green() -> Color {
 }
 
 pub(crate) fn rule() -> SeedSwitch {
-    SeedSwitch::Rule { priority: 10, path: "/api/*".into() }
+    SeedSwitch::Rule { priority: 10, condition: SeedCondition::Path("/api/*".into()) }
 }
 
 pub(crate) fn dns() -> SeedSwitch {
@@ -67,8 +67,9 @@ pub(crate) async fn world(switch: SeedSwitch) -> World {
 }
 
 fn environment(seed: &Seed, switch: &SeedSwitch) -> Environment {
-    let listener =
-        |rule| Switch::Listener(Listener { load_balancer: seed.name.clone(), port: seed.listener_port, rule });
+    let listener = |rule| {
+        Switch::Listener(Listener { load_balancer: seed.load_balancers[0].clone(), port: seed.listener_port, rule })
+    };
     let own = matches!(switch, SeedSwitch::Dns { .. });
     Environment {
         file: PathBuf::from("shop.yaml"),
@@ -78,12 +79,17 @@ fn environment(seed: &Seed, switch: &SeedSwitch) -> Environment {
         journal: JournalLocation::Folder(PathBuf::from(".switchback")),
         colors: [0, 1].map(|i| ColorConfig {
             name: Color::new(&seed.colors[i]),
-            target_group: format!("{}-{}", seed.name, seed.colors[i]),
-            load_balancer: own.then(|| format!("{}-{}", seed.name, seed.colors[i])),
+            target_group: seed.target_groups[i].clone(),
+            load_balancer: own.then(|| seed.load_balancers[i].clone()),
         }),
         switch: match switch {
             SeedSwitch::DefaultAction => listener(None),
-            SeedSwitch::Rule { path, .. } => listener(Some(RuleMatch::Path(path.clone()))),
+            SeedSwitch::Rule { condition: SeedCondition::Path(path), .. } => {
+                listener(Some(RuleMatch::Path(path.clone())))
+            }
+            SeedSwitch::Rule { condition: SeedCondition::Host(host), .. } => {
+                listener(Some(RuleMatch::Host(host.clone())))
+            }
             SeedSwitch::Dns { zone, record } => Switch::Dns(Dns {
                 zone: zone.clone(),
                 record: record.clone(),
@@ -92,10 +98,10 @@ fn environment(seed: &Seed, switch: &SeedSwitch) -> Environment {
             }),
         },
         compute: Compute::Instances(Instances {
-            launch_template: seed.name.clone(),
+            launch_template: seed.launch_template.clone(),
             version: None,
             count: 3,
-            subnets: vec!["subnet-a".into(), "subnet-b".into()],
+            subnets: seed.subnets.clone(),
         }),
         health: Health { consecutive: 1, timeout: Duration::from_secs(60) },
         smoke: vec![],

@@ -72,7 +72,8 @@ impl Stage {
         let load = Load::start(&format!("{}/", world.url), LoadOptions { rate: Some(rate), ..LoadOptions::default() })
             .await
             .map_err(|e| fail("start the load", &e))?;
-        let journal = Journal::open(&environment.journal, &environment.name).map_err(|e| fail("open the journal", &e))?;
+        let journal =
+            Journal::open(&environment.journal, &environment.name).map_err(|e| fail("open the journal", &e))?;
         out.say(&format!("dev cloud at {}, {rate} requests per second to {}", dev.url(), world.url));
         let (told, mut notices) = mpsc::unbounded_channel::<Told>();
         let flips = Arc::new(Mutex::new(Vec::new()));

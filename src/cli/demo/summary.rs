@@ -62,7 +62,10 @@ impl Summary {
         table.load_style(presets::NOTHING);
         table.add_row(["requests sent".to_string(), self.requests.to_string()]);
         table.add_row(["requests failed".to_string(), self.failed.to_string()]);
-        table.add_row(["requests per second".to_string(), format!("{:.0} for {:.1} s", self.requests_per_second, self.seconds)]);
+        table.add_row([
+            "requests per second".to_string(),
+            format!("{:.0} for {:.1} s", self.requests_per_second, self.seconds),
+        ]);
         for (color, count) in &self.requests_by_color {
             table.add_row([format!("requests to {color}"), count.to_string()]);
         }

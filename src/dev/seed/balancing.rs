@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, FixedResponseActionConfig, ForwardActionConfig, PathPatternConditionConfig, ProtocolEnum,
-    RuleCondition, TargetGroupAttribute, TargetGroupTuple,
+    Action, ActionTypeEnum, FixedResponseActionConfig, ForwardActionConfig, HostHeaderConditionConfig,
+    PathPatternConditionConfig, ProtocolEnum, RuleCondition, TargetGroupAttribute, TargetGroupTuple,
 };
 
 use super::network::Ground;
-use super::{Clients, Seed, SeedSwitch, failed, lacks};
+use super::{Clients, Seed, SeedCondition, SeedSwitch, failed, lacks};
 use crate::dev::DevError;
 
 /// What carries the traffic.
@@ -23,11 +23,11 @@ pub(super) struct Balanced {
 
 pub(super) async fn create_groups(clients: &Clients, seed: &Seed, ground: &Ground) -> Result<[String; 2], DevError> {
     let mut arns = [String::new(), String::new()];
-    for (arn, color) in arns.iter_mut().zip(&seed.colors) {
+    for (arn, name) in arns.iter_mut().zip(&seed.target_groups) {
         let made = clients
             .elb
             .create_target_group()
-            .name(seed.group_name(color))
+            .name(name)
             .protocol(ProtocolEnum::Http)
             .port(seed.instance_port.into())
             .vpc_id(&ground.vpc)
@@ -65,15 +65,15 @@ pub(super) async fn create(
 ) -> Result<Balanced, DevError> {
     let [first, second] = groups;
     let plans = match &seed.switch {
-        SeedSwitch::DefaultAction => vec![(seed.name.clone(), forward(&[first, second]))],
+        SeedSwitch::DefaultAction => vec![(seed.load_balancers[0].clone(), forward(&[first, second]))],
         SeedSwitch::Rule { .. } => {
             let config = FixedResponseActionConfig::builder().status_code("404").content_type("text/plain").build();
             let answer = Action::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(config).build();
-            vec![(seed.name.clone(), answer)]
+            vec![(seed.load_balancers[0].clone(), answer)]
         }
         SeedSwitch::Dns { .. } => {
-            let [one, other] = &seed.colors;
-            vec![(seed.group_name(one), forward(&[first])), (seed.group_name(other), forward(&[second]))]
+            let [one, other] = seed.load_balancers.clone();
+            vec![(one, forward(&[first])), (other, forward(&[second]))]
         }
     };
     let mut balanced = Balanced {
@@ -99,9 +99,17 @@ pub(super) async fn create(
         balanced.load_balancers.push(arn);
         balanced.listeners.push(listener.ok_or_else(lacks("listener ARN"))?);
     }
-    if let SeedSwitch::Rule { priority, path } = &seed.switch {
-        let paths = PathPatternConditionConfig::builder().values(path).build();
-        let condition = RuleCondition::builder().field("path-pattern").path_pattern_config(paths).build();
+    if let SeedSwitch::Rule { priority, condition } = &seed.switch {
+        let condition = match condition {
+            SeedCondition::Path(path) => {
+                let paths = PathPatternConditionConfig::builder().values(path).build();
+                RuleCondition::builder().field("path-pattern").path_pattern_config(paths).build()
+            }
+            SeedCondition::Host(host) => {
+                let hosts = HostHeaderConditionConfig::builder().values(host).build();
+                RuleCondition::builder().field("host-header").host_header_config(hosts).build()
+            }
+        };
         let rule = clients.elb.create_rule().listener_arn(&balanced.listeners[0]).conditions(condition);
         let rule = rule.priority((*priority).try_into().map_err(failed("read the rule's priority"))?);
         let rule = rule.actions(forward(&[first, second])).send().await.map_err(failed("create the rule"))?;

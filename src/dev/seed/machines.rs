@@ -16,7 +16,8 @@ pub(super) async fn create_template(clients: &Clients, seed: &Seed, ground: &Gro
         .image_id(&seed.image)
         .security_group_ids(&ground.security_group)
         .build();
-    let made = clients.ec2.create_launch_template().launch_template_name(&seed.name).launch_template_data(data);
+    let made =
+        clients.ec2.create_launch_template().launch_template_name(&seed.launch_template).launch_template_data(data);
     let made = made.send().await.map_err(failed("create the launch template"))?;
     made.launch_template.and_then(|template| template.launch_template_id).ok_or_else(lacks("launch template"))
 }
@@ -29,7 +30,7 @@ pub(super) async fn run_first(
     template: &str,
 ) -> Result<Vec<String>, DevError> {
     let own = [
-        ("Name", seed.group_name(&seed.colors[0])),
+        ("Name", seed.target_groups[0].clone()),
         ("switchback:environment", seed.environment.clone()),
         ("switchback:color", seed.colors[0].clone()),
     ];
@@ -37,8 +38,10 @@ pub(super) async fn run_first(
     let tags = TagSpecification::builder().resource_type(ResourceType::Instance).set_tags(Some(tags)).build();
     let template = LaunchTemplateSpecification::builder().launch_template_id(template).version("1").build();
     let mut ids = Vec::new();
+    let subnets = u32::try_from(ground.subnets.len()).map_err(failed("count the subnets"))?;
     for (at, subnet) in (0..).zip(&ground.subnets) {
-        let count = i32::try_from((seed.count + 1 - at) / 2).map_err(failed("read the count of instances"))?;
+        let count = seed.count / subnets + u32::from(at < seed.count % subnets);
+        let count = i32::try_from(count).map_err(failed("read the count of instances"))?;
         if count == 0 {
             continue;
         }

@@ -21,8 +21,14 @@ mod network;
 pub struct Seed {
     /// The environment: value of the tag `switchback:environment`.
     pub environment: String,
-    /// Name of the load balancer and the launch template, and what the target groups' names begin with.
-    pub name: String,
+    /// Names of the load balancers: the first carries the traffic; the second is built for a DNS switch only.
+    pub load_balancers: [String; 2],
+    /// Names of the target groups, one per color.
+    pub target_groups: [String; 2],
+    /// Name of the launch template, the VPC and the security group.
+    pub launch_template: String,
+    /// Names of the subnets, each in a zone of its own.
+    pub subnets: Vec<String>,
     /// AWS region.
     pub region: String,
     /// The two colors; the first is live.
@@ -31,7 +37,7 @@ pub struct Seed {
     pub image: String,
     /// Instance type of the launch template.
     pub instance_type: String,
-    /// How many instances the first version has, spread over two subnets; 0 leaves both colors empty.
+    /// How many instances the first version has, spread over the subnets; 0 leaves both colors empty.
     pub count: u32,
     /// The port on which instances serve.
     pub instance_port: u16,
@@ -54,16 +60,25 @@ pub enum SeedSwitch {
     Rule {
         /// 1 to 50,000.
         priority: u32,
-        /// Its path-pattern condition.
-        path: String,
+        /// Its only condition.
+        condition: SeedCondition,
     },
-    /// A load balancer per color (`NAME-COLOR`), and two weighted alias records.
+    /// A load balancer per color, and two weighted alias records.
     Dns {
         /// Name of the hosted zone.
         zone: String,
         /// Name of the records.
         record: String,
     },
+}
+
+/// Which requests a rule takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedCondition {
+    /// Those to this path pattern.
+    Path(String),
+    /// Those to this host.
+    Host(String),
 }
 
 /// What was built.
@@ -79,8 +94,8 @@ pub struct Seeded {
     pub rule: Option<String>,
     /// ARNs of the target groups, one per color.
     pub target_groups: [String; 2],
-    /// Ids of the subnets named `subnet-a` and `subnet-b`.
-    pub subnets: [String; 2],
+    /// Ids of the subnets, in the order of the seed.
+    pub subnets: Vec<String>,
     /// Id of the VPC.
     pub vpc: String,
     /// Id of the launch template.
@@ -99,7 +114,10 @@ impl Seed {
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             environment: "shop".into(),
-            name: "shop".into(),
+            load_balancers: ["shop".into(), "shop-green".into()],
+            target_groups: ["shop-blue".into(), "shop-green".into()],
+            launch_template: "shop".into(),
+            subnets: vec!["subnet-a".into(), "subnet-b".into()],
             region: "eu-west-1".into(),
             colors: ["blue".into(), "green".into()],
             image: image.into(),
@@ -111,10 +129,6 @@ impl Seed {
             deregistration_delay_s: 1,
             switch: SeedSwitch::DefaultAction,
         }
-    }
-
-    fn group_name(&self, color: &str) -> String {
-        format!("{}-{color}", self.name)
     }
 }
 

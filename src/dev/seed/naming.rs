@@ -1,8 +1,6 @@
 //! The seed's hosted zone, and a weighted alias record per color.
 
-use aws_sdk_route53::types::{
-    AliasTarget, Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecordSet, RrType,
-};
+use aws_sdk_route53::types::{AliasTarget, Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecordSet, RrType};
 
 use super::balancing::Balanced;
 use super::{Clients, Seed, failed, lacks, until};
@@ -16,7 +14,7 @@ pub(super) async fn create(
     record: &str,
     balanced: &Balanced,
 ) -> Result<String, DevError> {
-    let made = clients.route53.create_hosted_zone().name(zone).caller_reference(format!("{}-{zone}", seed.name));
+    let made = clients.route53.create_hosted_zone().name(zone).caller_reference(format!("{}-{zone}", seed.environment));
     let made = made.send().await.map_err(failed("create the hosted zone"))?;
     let zone = made.hosted_zone.ok_or_else(lacks("hosted zone"))?.id;
     let mut batch = ChangeBatch::builder();

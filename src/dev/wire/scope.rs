@@ -53,14 +53,18 @@ impl Scope {
     /// Reads `Credential=KEY/DATE/REGION/SERVICE/aws4_request`. The signature itself is not checked.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(header) = headers.get(AUTHORIZATION) else {
-            return Err(ApiError::new("MissingAuthenticationToken", "Request is missing Authentication Token").status(403));
+            return Err(
+                ApiError::new("MissingAuthenticationToken", "Request is missing Authentication Token").status(403)
+            );
         };
         let incomplete = |message: String| ApiError::new("IncompleteSignature", message);
         let header = header.to_str().map_err(|_| incomplete("Authorization header is not ASCII text".to_owned()))?;
         let credential = header
             .strip_prefix("AWS4-HMAC-SHA256")
             .and_then(|rest| rest.split(',').find_map(|part| part.trim().strip_prefix("Credential=")))
-            .ok_or_else(|| incomplete("Authorization header has no AWS4-HMAC-SHA256 'Credential' parameter".to_owned()))?;
+            .ok_or_else(|| {
+                incomplete("Authorization header has no AWS4-HMAC-SHA256 'Credential' parameter".to_owned())
+            })?;
         let mut parts = credential.rsplit('/');
         let (Some("aws4_request"), Some(service), Some(region)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(incomplete(format!("Credential must end in REGION/SERVICE/aws4_request, but is {credential}")));

@@ -48,7 +48,12 @@ impl Xml {
     }
 
     /// `<name><item>text</item>…</name>`.
-    pub(crate) fn texts<T: Display>(&mut self, name: &str, item: &str, items: impl IntoIterator<Item = T>) -> &mut Self {
+    pub(crate) fn texts<T: Display>(
+        &mut self,
+        name: &str,
+        item: &str,
+        items: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
         self.open(name);
         for each in items {
             self.leaf(item, each);

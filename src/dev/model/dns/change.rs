@@ -65,15 +65,21 @@ fn change_one(after: &mut Records, zone: &str, zone_id: &str, action: Action, re
         return Err(format!("RRSet with DNS name {} is not permitted in zone {zone}", record.name));
     }
     match (action, after.get(&key)) {
-        (Action::Create, Some(_)) => return Err(format!("Tried to create resource record set {what} but it already exists")),
-        (Action::Delete, None) => return Err(format!("Tried to delete resource record set {what} but it was not found")),
+        (Action::Create, Some(_)) => {
+            return Err(format!("Tried to create resource record set {what} but it already exists"));
+        }
+        (Action::Delete, None) => {
+            return Err(format!("Tried to delete resource record set {what} but it was not found"));
+        }
         (Action::Delete, Some(present)) if *present != record => {
             return Err(format!(
                 "Tried to delete resource record set {what} but the values provided do not match the current values"
             ));
         }
         (Action::Delete, Some(_)) if record.name == zone && matches!(record.kind.as_str(), "NS" | "SOA") => {
-            return Err(format!("A HostedZone must contain at least one NS record for the zone itself and exactly one SOA record: {what}"));
+            return Err(format!(
+                "A HostedZone must contain at least one NS record for the zone itself and exactly one SOA record: {what}"
+            ));
         }
         (Action::Delete, Some(_)) => {
             after.remove(&key);

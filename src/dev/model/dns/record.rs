@@ -44,21 +44,31 @@ impl RecordSet {
         let name = normal(&given.name)?;
         let kind = given.r#type;
         if !KINDS.contains(&kind.as_str()) {
-            return Err(invalid_input(format!("record type '{kind}' is not supported: the dev cloud has {}", KINDS.join(", "))));
+            return Err(invalid_input(format!(
+                "record type '{kind}' is not supported: the dev cloud has {}",
+                KINDS.join(", ")
+            )));
         }
         let weighted = match (given.set_identifier, given.weight) {
             (None, None) => None,
             (Some(id), Some(weight)) if (1..=128).contains(&id.chars().count()) => {
-                let weight = u8::try_from(weight).map_err(|_| {
-                    invalid_input(format!("Value '{weight}' at 'weight' must be between 0 and 255"))
-                })?;
+                let weight = u8::try_from(weight)
+                    .map_err(|_| invalid_input(format!("Value '{weight}' at 'weight' must be between 0 and 255")))?;
                 Some((id, weight))
             }
             (Some(_), Some(_)) => return Err(invalid_input("SetIdentifier must have 1 to 128 characters")),
-            _ => return Err(invalid_input("a weighted record has both SetIdentifier and Weight (other routing policies are not modelled)")),
+            _ => {
+                return Err(invalid_input(
+                    "a weighted record has both SetIdentifier and Weight (other routing policies are not modelled)",
+                ));
+            }
         };
-        let values: Vec<_> =
-            given.resource_records.into_iter().flat_map(|records| records.resource_record).map(|each| each.value).collect();
+        let values: Vec<_> = given
+            .resource_records
+            .into_iter()
+            .flat_map(|records| records.resource_record)
+            .map(|each| each.value)
+            .collect();
         let data = match (given.alias_target, given.ttl) {
             (Some(alias), None) if values.is_empty() => Data::Alias {
                 zone: alias.hosted_zone_id,
@@ -122,7 +132,9 @@ fn check_value(kind: &str, value: &str) -> Result<(), ApiError> {
     let illegal = |code: &str, what: &str| {
         ApiError::new(
             "InvalidChangeBatch",
-            format!("[Invalid Resource Record: 'FATAL problem: {code} (Value is not a valid {what}) encountered with '{value}'']"),
+            format!(
+                "[Invalid Resource Record: 'FATAL problem: {code} (Value is not a valid {what}) encountered with '{value}'']"
+            ),
         )
     };
     match kind {

@@ -47,11 +47,14 @@ impl Zone {
             return (count > 0).then(|| candidates[rand::random_range(0..count)].clone());
         }
         let mut left = rand::random_range(0..total);
-        candidates.into_iter().find(|record| {
-            let share = weight(record);
-            let chosen = left < share;
-            left = left.saturating_sub(share);
-            chosen
-        }).cloned()
+        candidates
+            .into_iter()
+            .find(|record| {
+                let share = weight(record);
+                let chosen = left < share;
+                left = left.saturating_sub(share);
+                chosen
+            })
+            .cloned()
     }
 }

@@ -96,14 +96,20 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
             })
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found.collect(), |(id, _)| (*id).clone(), pages, "imagesSet", |xml, (id, image)| {
-        xml.leaf("imageId", id).leaf("imageState", state_name(image.state)).leaf("imageOwnerId", ACCOUNT);
-        xml.leaf("imageType", "machine").leaf("isPublic", false);
-        xml.leaf("architecture", architecture_name(image.architecture));
-        xml.leaf("name", image.name.as_ref().unwrap_or(id)).leaf("rootDeviceType", "ebs");
-        xml.leaf("virtualizationType", "hvm").leaf("creationDate", "2026-01-01T00:00:00.000Z");
-        ec2_tag_set(xml, tags.get(id).unwrap_or(&none));
-    })
+    paged(
+        found.collect(),
+        |(id, _)| (*id).clone(),
+        pages,
+        "imagesSet",
+        |xml, (id, image)| {
+            xml.leaf("imageId", id).leaf("imageState", state_name(image.state)).leaf("imageOwnerId", ACCOUNT);
+            xml.leaf("imageType", "machine").leaf("isPublic", false);
+            xml.leaf("architecture", architecture_name(image.architecture));
+            xml.leaf("name", image.name.as_ref().unwrap_or(id)).leaf("rootDeviceType", "ebs");
+            xml.leaf("virtualizationType", "hvm").leaf("creationDate", "2026-01-01T00:00:00.000Z");
+            ec2_tag_set(xml, tags.get(id).unwrap_or(&none));
+        },
+    )
 }
 
 pub(super) fn register(ctx: &mut Ctx<'_>, input: Register) -> Answer {

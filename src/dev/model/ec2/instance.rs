@@ -118,9 +118,7 @@ impl Ec2 {
             ids.iter().filter(|id| !self.instances.contains_key(*id)).map(String::as_str).collect();
         match unknown.as_slice() {
             [] => Ok(()),
-            [id] => {
-                Err(ApiError::new("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist")))
-            }
+            [id] => Err(ApiError::new("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))),
             many => Err(ApiError::new(
                 "InvalidInstanceID.NotFound",
                 format!("The instance IDs '{}' do not exist", many.join(", ")),
@@ -231,14 +229,20 @@ pub(super) fn describe_status(ctx: &mut Ctx<'_>, input: DescribeStatus) -> Answe
             && passes(&input.filter, instance)
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found, |instance| instance.id.clone(), pages, "instanceStatusSet", |xml, instance| {
-        let status = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
-        xml.leaf("instanceId", &instance.id).leaf("availabilityZone", &instance.zone);
-        xml.node("instanceState", |xml| write_state(xml, instance.state));
-        for name in ["systemStatus", "instanceStatus"] {
-            xml.node(name, |xml| {
-                xml.leaf("status", status);
-            });
-        }
-    })
+    paged(
+        found,
+        |instance| instance.id.clone(),
+        pages,
+        "instanceStatusSet",
+        |xml, instance| {
+            let status = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
+            xml.leaf("instanceId", &instance.id).leaf("availabilityZone", &instance.zone);
+            xml.node("instanceState", |xml| write_state(xml, instance.state));
+            for name in ["systemStatus", "instanceStatus"] {
+                xml.node(name, |xml| {
+                    xml.leaf("status", status);
+                });
+            }
+        },
+    )
 }

@@ -50,9 +50,9 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
             "minCount {min} and maxCount {max} are invalid: expected 1 <= minCount <= maxCount <= {LAUNCH_MAX}"
         )));
     }
-    let subnet_id = input
-        .subnet_id
-        .ok_or_else(|| ApiError::new("MissingInput", "No default subnet for this user: the request must name a SubnetId"))?;
+    let subnet_id = input.subnet_id.ok_or_else(|| {
+        ApiError::new("MissingInput", "No default subnet for this user: the request must name a SubnetId")
+    })?;
     let (zone, vpc, cidr) = {
         let subnet = ctx.region.ec2.subnet(&subnet_id)?;
         (subnet.zone.clone(), subnet.vpc.clone(), subnet.cidr)
@@ -81,7 +81,8 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
     };
     let origin = template.as_ref().map(|(id, number, _)| (id.clone(), *number));
     let from = template.map_or_else(TemplateData::default, |(_, _, data)| data);
-    let missing = |what: &str| ApiError::new("MissingParameter", format!("The request must contain the parameter {what}"));
+    let missing =
+        |what: &str| ApiError::new("MissingParameter", format!("The request must contain the parameter {what}"));
     let image_id = input.image_id.or(from.image_id).ok_or_else(|| missing("ImageId"))?;
     let image = launchable(ctx, &image_id)?;
     let kind = instance_type(input.instance_type.or(from.instance_type).as_deref().unwrap_or("m1.small"))?;
@@ -105,7 +106,9 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
         addresses.iter().for_each(|address| ctx.block.release(*address));
         return Err(ApiError::new(
             "InsufficientFreeAddressesInSubnet",
-            format!("There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of instances."),
+            format!(
+                "There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of instances."
+            ),
         ));
     }
     let reservation = resource_id("r");
@@ -170,7 +173,9 @@ fn instance_tags(
             "instance" => tagging::put(&mut tags, &specification.tag)?,
             "volume" | "network-interface" => {}
             other => {
-                return Err(ApiError::ec2_value(format!("'{other}' is not a valid taggable resource type for this operation.")));
+                return Err(ApiError::ec2_value(format!(
+                    "'{other}' is not a valid taggable resource type for this operation."
+                )));
             }
         }
     }
@@ -183,7 +188,8 @@ fn instance_tags(
 }
 
 fn decode(encoded: &str) -> Result<String, ApiError> {
-    let bad = |why: &str| ApiError::new("InvalidUserData.Malformed", format!("Invalid BASE64 encoding of user data ({why})"));
+    let bad =
+        |why: &str| ApiError::new("InvalidUserData.Malformed", format!("Invalid BASE64 encoding of user data ({why})"));
     let bytes = aws_smithy_types::base64::decode(encoded).map_err(|_| bad("not base64"))?;
     if bytes.len() > USER_DATA_BYTES_MAX {
         return Err(ApiError::ec2_value(format!("User data is limited to {USER_DATA_BYTES_MAX} bytes")));

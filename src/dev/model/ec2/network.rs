@@ -82,7 +82,9 @@ impl Ec2 {
 
 fn cidr(text: &str) -> Result<Ipv4Net, ApiError> {
     text.parse().map_err(|_| {
-        ApiError::ec2_value(format!("Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block."))
+        ApiError::ec2_value(format!(
+            "Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block."
+        ))
     })
 }
 
@@ -186,7 +188,13 @@ pub(super) fn describe_subnets(ctx: &mut Ctx<'_>, input: DescribeSubnets) -> Ans
             })
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found.collect(), |(id, _)| (*id).clone(), pages, "subnetSet", |xml, (id, subnet)| {
-        write_subnet(xml, &ctx.region.name, id, subnet);
-    })
+    paged(
+        found.collect(),
+        |(id, _)| (*id).clone(),
+        pages,
+        "subnetSet",
+        |xml, (id, subnet)| {
+            write_subnet(xml, &ctx.region.name, id, subnet);
+        },
+    )
 }

@@ -79,9 +79,15 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
             })
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found.collect(), |(id, _)| (*id).clone(), pages, "securityGroupInfo", |xml, (id, group)| {
-        xml.leaf("groupId", id).leaf("groupName", &group.name).leaf("groupDescription", &group.description);
-        xml.leaf("ownerId", ACCOUNT).leaf("vpcId", &group.vpc);
-        ec2_tag_set(xml, &group.tags);
-    })
+    paged(
+        found.collect(),
+        |(id, _)| (*id).clone(),
+        pages,
+        "securityGroupInfo",
+        |xml, (id, group)| {
+            xml.leaf("groupId", id).leaf("groupName", &group.name).leaf("groupDescription", &group.description);
+            xml.leaf("ownerId", ACCOUNT).leaf("vpcId", &group.vpc);
+            ec2_tag_set(xml, &group.tags);
+        },
+    )
 }

@@ -139,7 +139,9 @@ impl Actions {
         let last = given.pop().ok_or_else(|| ApiError::validation("Actions must not be empty"))?;
         let authenticate = match given.as_mut_slice() {
             [] => None,
-            [only] => Some(std::mem::take(&mut only.authenticate_oidc_config).filter(|_| only.r#type == "authenticate-oidc")),
+            [only] => {
+                Some(std::mem::take(&mut only.authenticate_oidc_config).filter(|_| only.r#type == "authenticate-oidc"))
+            }
             _ => return Err(ApiError::new("TooManyActions", "A rule has at most one action that authenticates")),
         };
         let authenticate = match authenticate {
@@ -232,14 +234,20 @@ impl RedirectIn {
         let status = match self.status_code.as_str() {
             "HTTP_301" => 301,
             "HTTP_302" => 302,
-            other => return Err(ApiError::validation(format!("Redirect status code '{other}' must be HTTP_301 or HTTP_302"))),
+            other => {
+                return Err(ApiError::validation(format!(
+                    "Redirect status code '{other}' must be HTTP_301 or HTTP_302"
+                )));
+            }
         };
         if self.protocol.is_none() && self.host.is_none() && self.port.is_none() && self.path.is_none() {
             return Err(invalid("A redirect must change protocol, host, port or path, else it is a loop"));
         }
         let protocol = self.protocol.unwrap_or_else(|| "#{protocol}".to_owned());
         if !matches!(protocol.as_str(), "HTTP" | "HTTPS" | "#{protocol}") {
-            return Err(ApiError::validation(format!("Redirect protocol '{protocol}' must be HTTP, HTTPS or #{{protocol}}")));
+            return Err(ApiError::validation(format!(
+                "Redirect protocol '{protocol}' must be HTTP, HTTPS or #{{protocol}}"
+            )));
         }
         let path = self.path.unwrap_or_else(|| "/#{path}".to_owned());
         if !path.starts_with('/') {
@@ -258,13 +266,23 @@ impl RedirectIn {
 
 impl FixedResponseIn {
     fn check(self) -> Result<LastAction, ApiError> {
-        let status = self.status_code.parse::<u16>().ok().filter(|status| matches!(status / 100, 2 | 4 | 5)).ok_or_else(
-            || ApiError::validation(format!("Fixed response status code '{}' must be 2XX, 4XX or 5XX", self.status_code)),
-        )?;
+        let status =
+            self.status_code.parse::<u16>().ok().filter(|status| matches!(status / 100, 2 | 4 | 5)).ok_or_else(
+                || {
+                    ApiError::validation(format!(
+                        "Fixed response status code '{}' must be 2XX, 4XX or 5XX",
+                        self.status_code
+                    ))
+                },
+            )?;
         if self.message_body.as_ref().is_some_and(|body| body.len() > 1024) {
             return Err(ApiError::validation("The message body of a fixed response has at most 1024 bytes"));
         }
-        Ok(LastAction::FixedResponse(FixedResponse { status, content_type: self.content_type, body: self.message_body }))
+        Ok(LastAction::FixedResponse(FixedResponse {
+            status,
+            content_type: self.content_type,
+            body: self.message_body,
+        }))
     }
 }
 

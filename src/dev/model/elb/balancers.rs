@@ -88,15 +88,17 @@ fn one_of(what: &str, given: Option<String>, modelled: &[&str]) -> Result<String
 pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     check_name("Load balancer", &input.name)?;
     if input.name.starts_with("internal-") {
-        return Err(ApiError::validation(format!("The load balancer name '{}' cannot start with 'internal-'", input.name)));
+        return Err(ApiError::validation(format!(
+            "The load balancer name '{}' cannot start with 'internal-'",
+            input.name
+        )));
     }
     one_of("Type", input.r#type, &["application"])?;
     one_of("IpAddressType", input.ip_address_type, &["ipv4"])?;
     let scheme = one_of("Scheme", input.scheme, &["internet-facing", "internal"])?;
     let (mut zones, mut vpc) = (BTreeMap::new(), None);
     for id in &input.subnets {
-        let subnet =
-            ctx.region.ec2.subnet(id).map_err(|error| ApiError::new("SubnetNotFound", error.message))?;
+        let subnet = ctx.region.ec2.subnet(id).map_err(|error| ApiError::new("SubnetNotFound", error.message))?;
         if vpc.get_or_insert_with(|| subnet.vpc.clone()) != &subnet.vpc {
             return Err(ApiError::new("InvalidSubnet", "All subnets must belong to the same VPC"));
         }
@@ -127,11 +129,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         ApiError::new("TooManyLoadBalancers", "The dev cloud has no more addresses for load balancers")
     })?;
     let region = &ctx.region.name;
-    let arn = format!(
-        "arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:loadbalancer/app/{}/{}",
-        input.name,
-        arn_suffix()
-    );
+    let arn =
+        format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:loadbalancer/app/{}/{}", input.name, arn_suffix());
     let balancer = LoadBalancer {
         arn: arn.clone(),
         name: input.name,
@@ -172,7 +171,9 @@ fn write(xml: &mut Xml, balancer: &LoadBalancer) {
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let elb = &ctx.region.elb;
     if !input.load_balancer_arns.is_empty() && !input.names.is_empty() {
-        return Err(ApiError::validation("Load balancer names and load balancer ARNs cannot be specified at the same time"));
+        return Err(ApiError::validation(
+            "Load balancer names and load balancer ARNs cannot be specified at the same time",
+        ));
     }
     input.load_balancer_arns.iter().try_for_each(|arn| elb.balancer(arn).map(drop))?;
     let known = |name: &&String| elb.balancers.values().any(|balancer| balancer.name == **name);

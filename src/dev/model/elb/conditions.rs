@@ -95,7 +95,9 @@ impl ConditionIn {
             ("source-ip", self.source_ip_config.is_some()),
         ];
         if let Some((other, _)) = given.iter().find(|(name, given)| *given && *name != field) {
-            return Err(ApiError::validation(format!("A condition with field '{field}' has the configuration of '{other}'")));
+            return Err(ApiError::validation(format!(
+                "A condition with field '{field}' has the configuration of '{other}'"
+            )));
         }
         let legacy = self.values;
         let both = |config: Option<Values>, legacy: Vec<String>| match config {
@@ -108,14 +110,15 @@ impl ConditionIn {
             "path-pattern" => Condition::Path(both(self.path_pattern_config, legacy)?),
             "host-header" => Condition::Host(both(self.host_header_config, legacy)?),
             _ if !legacy.is_empty() => {
-                return Err(ApiError::validation(format!("'Values' cannot be used with '{field}': use its configuration")));
+                return Err(ApiError::validation(format!(
+                    "'Values' cannot be used with '{field}': use its configuration"
+                )));
             }
             "http-request-method" => Condition::Method(self.http_request_method_config.unwrap_or_default().values),
             "http-header" => {
                 let HeaderValues { http_header_name: name, values } = self.http_header_config.ok_or_else(missing)?;
-                let header = name
-                    .parse()
-                    .map_err(|_| ApiError::validation(format!("'{name}' is no name of an HTTP header")))?;
+                let header =
+                    name.parse().map_err(|_| ApiError::validation(format!("'{name}' is no name of an HTTP header")))?;
                 Condition::Header { name, header, values }
             }
             "query-string" => {
@@ -149,7 +152,9 @@ impl Condition {
 
     fn len(&self) -> usize {
         match self {
-            Self::Path(values) | Self::Host(values) | Self::Method(values) | Self::Header { values, .. } => values.len(),
+            Self::Path(values) | Self::Host(values) | Self::Method(values) | Self::Header { values, .. } => {
+                values.len()
+            }
             Self::Query(values) => values.len(),
             Self::SourceIp(values) => values.len(),
         }
@@ -202,9 +207,7 @@ impl Condition {
             Self::Query(values) => plane::Condition::Query(
                 values
                     .iter()
-                    .map(|(key, value)| {
-                        (key.as_deref().map(plane::Pattern::any_case), plane::Pattern::any_case(value))
-                    })
+                    .map(|(key, value)| (key.as_deref().map(plane::Pattern::any_case), plane::Pattern::any_case(value)))
                     .collect(),
             ),
             Self::SourceIp(values) => plane::Condition::SourceIp(values.clone()),

@@ -164,7 +164,9 @@ fn within(name: &str, given: Option<u32>, kept: u32, (low, high): (u32, u32)) ->
 impl Check {
     fn with(&self, change: Modify) -> Result<Self, ApiError> {
         if change.health_check_enabled == Some(false) {
-            return Err(ApiError::validation("Health checks must be enabled for target groups with target type 'instance' or 'ip'"));
+            return Err(ApiError::validation(
+                "Health checks must be enabled for target groups with target type 'instance' or 'ip'",
+            ));
         }
         if let Some(protocol) = change.health_check_protocol.filter(|protocol| protocol != "HTTP") {
             let said = format!("Health check protocol '{protocol}' is not supported (or not modelled): expected HTTP");
@@ -184,13 +186,20 @@ impl Check {
         let matcher = match change.matcher.and_then(|matcher| matcher.http_code) {
             None => self.matcher.clone(),
             Some(text) => text.parse().map_err(|_| {
-                ApiError::validation(format!("Health check matcher HTTP code '{text}' must be a list of codes from 200 to 499"))
+                ApiError::validation(format!(
+                    "Health check matcher HTTP code '{text}' must be a list of codes from 200 to 499"
+                ))
             })?,
         };
         let check = Self {
             port,
             path,
-            interval_s: within("Health check interval", change.health_check_interval_seconds, self.interval_s, (5, 300))?,
+            interval_s: within(
+                "Health check interval",
+                change.health_check_interval_seconds,
+                self.interval_s,
+                (5, 300),
+            )?,
             timeout_s: within("Health check timeout", change.health_check_timeout_seconds, self.timeout_s, (2, 120))?,
             healthy: within("Healthy threshold count", change.healthy_threshold_count, self.healthy, (2, 10))?,
             unhealthy: within("Unhealthy threshold count", change.unhealthy_threshold_count, self.unhealthy, (2, 10))?,
@@ -225,7 +234,9 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     let modelled = |what: &str, given: Option<&str>, only: &str| match given {
         None => Ok(()),
         Some(given) if given == only => Ok(()),
-        Some(given) => Err(ApiError::validation(format!("{what} '{given}' is not supported: the dev cloud has {only}"))),
+        Some(given) => {
+            Err(ApiError::validation(format!("{what} '{given}' is not supported: the dev cloud has {only}")))
+        }
     };
     let missing = |what: &str| ApiError::validation(format!("A {what} must be specified"));
     modelled("Protocol", Some(input.protocol.as_deref().ok_or_else(|| missing("protocol"))?), "HTTP")?;
@@ -235,7 +246,9 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         None | Some("instance") => false,
         Some("ip") => true,
         Some(other) => {
-            return Err(ApiError::validation(format!("Target type '{other}' is not supported: the dev cloud has instance, ip")));
+            return Err(ApiError::validation(format!(
+                "Target type '{other}' is not supported: the dev cloud has instance, ip"
+            )));
         }
     };
     let port = input.port.filter(|port| *port > 0).ok_or_else(|| missing("port"))?;
@@ -265,8 +278,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
     let region = &ctx.region.name;
-    let arn =
-        format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup/{}/{}", input.name, arn_suffix());
+    let arn = format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup/{}/{}", input.name, arn_suffix());
     let group = TargetGroup {
         arn: arn.clone(),
         plane: plane::Group::new(&input.name),
@@ -311,7 +323,9 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let elb = &ctx.region.elb;
     let kinds = [!input.target_group_arns.is_empty(), !input.names.is_empty(), input.load_balancer_arn.is_some()];
     if kinds.into_iter().filter(|given| *given).count() > 1 {
-        return Err(ApiError::validation("Target group ARNs, names and a load balancer ARN cannot be specified together"));
+        return Err(ApiError::validation(
+            "Target group ARNs, names and a load balancer ARN cannot be specified together",
+        ));
     }
     input.target_group_arns.iter().try_for_each(|arn| elb.group(arn).map(drop))?;
     if !input.names.iter().all(|name| elb.groups.values().any(|group| group.name == *name)) {
@@ -328,9 +342,15 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     };
     let found = elb.groups.values().filter(wanted).collect();
     let pages = (input.marker.as_deref(), input.page_size);
-    paged(found, |group: &&TargetGroup| group.arn.clone(), pages, "TargetGroups", |xml, group| {
-        write(xml, group, &references);
-    })
+    paged(
+        found,
+        |group: &&TargetGroup| group.arn.clone(),
+        pages,
+        "TargetGroups",
+        |xml, group| {
+            write(xml, group, &references);
+        },
+    )
 }
 
 pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {

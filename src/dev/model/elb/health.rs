@@ -110,9 +110,10 @@ impl Registration {
     fn record(&self, cloud: &Cloud, result: &ProbeResult) {
         let mut world = cloud.world();
         let (region, _) = world.region(&self.region);
-        let still_used = region.elb.groups.get(&self.group).and_then(|group| group.targets.get(&self.key)).is_some_and(
-            |target| target.serial == self.serial && !target.draining && unused(region, &self.group, target).is_none(),
-        );
+        let still_used =
+            region.elb.groups.get(&self.group).and_then(|group| group.targets.get(&self.key)).is_some_and(|target| {
+                target.serial == self.serial && !target.draining && unused(region, &self.group, target).is_none()
+            });
         let Some(group) = region.elb.groups.get_mut(&self.group).filter(|_| still_used) else { return };
         let (healthy, unhealthy) = (group.check.healthy, group.check.unhealthy);
         let Some(target) = group.targets.get_mut(&self.key) else { return };

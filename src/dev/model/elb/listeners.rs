@@ -125,7 +125,12 @@ fn check_protocol(protocol: &str) -> Result<(), ApiError> {
 enum Begun {
     /// The same listener was there already.
     Exists(Xml),
-    Bind { arn: String, address: SocketAddr, routes: plane::Routes, idle: Duration },
+    Bind {
+        arn: String,
+        address: SocketAddr,
+        routes: plane::Routes,
+        idle: Duration,
+    },
 }
 
 /// Creates a listener. It is there, and its groups are in use, before its port is bound; a port that cannot be bound

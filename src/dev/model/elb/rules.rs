@@ -91,9 +91,8 @@ impl Elb {
     }
 
     pub(super) fn rule_mut(&mut self, arn: &str) -> Result<&mut Rule, ApiError> {
-        let all = self.listeners.values_mut().flat_map(|listener| {
-            listener.rules.iter_mut().chain([&mut listener.default])
-        });
+        let all =
+            self.listeners.values_mut().flat_map(|listener| listener.rules.iter_mut().chain([&mut listener.default]));
         all.into_iter().find(|rule| rule.arn == arn).ok_or_else(not_found)
     }
 

@@ -67,9 +67,10 @@ fn invalid(message: impl Into<String>) -> ApiError {
 impl Target {
     /// Why it is not used, or `None` if `user` may check it and send to it.
     pub(super) fn unused(&self, ec2: &Ec2, user: Option<&LoadBalancer>) -> Option<Unused> {
-        let gone = self.instance.as_ref().is_some_and(|id| {
-            ec2.instances.get(id).is_none_or(|instance| instance.state == InstanceState::Terminated)
-        });
+        let gone = self
+            .instance
+            .as_ref()
+            .is_some_and(|id| ec2.instances.get(id).is_none_or(|instance| instance.state == InstanceState::Terminated));
         match user {
             _ if gone => Some(Unused::InvalidState),
             None => Some(Unused::NotInUse),
@@ -174,9 +175,8 @@ pub(super) fn deregister(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
     let delay_s: u64 = group.attribute("deregistration_delay.timeout_seconds").parse().unwrap_or(300);
     for named in input.targets {
         // Without a port, all that are registered with this id.
-        let keys = group.targets.keys().filter(|(id, port)| {
-            *id == named.id && named.port.is_none_or(|named| named == *port)
-        });
+        let keys =
+            group.targets.keys().filter(|(id, port)| *id == named.id && named.port.is_none_or(|named| named == *port));
         for key in keys.cloned().collect::<Vec<_>>() {
             let Some(target) = group.targets.get_mut(&key) else { continue };
             if target.draining {
