@@ -43,7 +43,7 @@ pub async fn smoke(checks: &[SmokeCheck], target: &SmokeTarget, folder: &Path) -
         return Err(Problem::new(
             format!("there is no instance of {} to run the smoke checks against", target.color),
             "at least one instance with a private address",
-            "switchback status ENV",
+            format!("aws ec2 describe-instances --filters Name=tag:switchback:color,Values={}", target.color),
         ));
     }
     for (index, check) in checks.iter().enumerate() {
@@ -57,8 +57,10 @@ pub async fn smoke(checks: &[SmokeCheck], target: &SmokeTarget, folder: &Path) -
 async fn run(check: &SmokeCheck, name: &str, target: &SmokeTarget, folder: &Path) -> Result<(), Problem> {
     match check {
         SmokeCheck::Http(check) => {
-            let client = answer::plain_client().map_err(|saw| {
-                Problem::new(format!("{name}: {saw}"), "a working HTTP client", "switchback -v deploy ENV")
+            let client = answer::plain_client().map_err(|saw| Problem {
+                saw: format!("{name}: {saw}"),
+                expected: "a working HTTP client".into(),
+                run: vec![],
             })?;
             let plan = Plan { name, port: check.port, attempts: check.attempts, pause: check.pause };
             let failures = plan.every_instance(target, |endpoint| http::attempt(&client, check, endpoint)).await;

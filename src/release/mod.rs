@@ -1,6 +1,6 @@
 //! The core, pure: colors, phases, events, decisions. No async, no AWS, no clock, no I/O.
 //!
-//! [`State::apply`] folds the journal's [`Event`]s into a [`State`]; [`decide`] looks at the state and at
+//! [`State::apply`] folds the journal's [`Event`]s into a [`State`]; [`decide()`] looks at the state and at
 //! fresh [`Facts`] and names the next step: ask the world a [`Question`], carry out an [`Effect`], record
 //! an event, wait, or stop. Time enters as a value. The same two functions run in production and in tests.
 
