@@ -46,11 +46,22 @@ impl Run<'_> {
         if matches!(effect, Effect::Flip { .. }) {
             self.memory.traffic_moved();
         }
-        self.forget();
+        self.forget_what_changed(&effect);
         if !accepted {
             self.wait(format!("before looking whether it happened: {}", effect.describe()), None).await?;
         }
         Ok(())
+    }
+
+    /// Forgets the facts that the effect has changed; before a destructive or a moving one everything is read anew.
+    fn forget_what_changed(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Launch { color, .. } => drop(self.facts.instances.remove(color)),
+            Effect::Register { color, .. } => drop(self.facts.targets.remove(color)),
+            Effect::Reference { .. } | Effect::Flip { .. } | Effect::Deregister { .. } | Effect::Terminate { .. } => {
+                self.forget();
+            }
+        }
     }
 
     fn is_rolling_back(&self) -> bool {

@@ -1,5 +1,7 @@
 //! `deploy`: from an image to the traffic.
 
+use std::time::Instant;
+
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
@@ -43,6 +45,7 @@ impl Engine {
             Some(Err(problem)) => return Ok(Finish { ending: Ending::Refused(problem), release: None }),
             None => {}
         }
+        let asked_at = Instant::now();
         let prepared = self.unless_stopped(self.prepare(run.state.clone(), wanted)).await?;
         match prepared.admission {
             Err(problem) => Ok(Finish { ending: Ending::Refused(problem), release: None }),
@@ -63,6 +66,7 @@ impl Engine {
                     run.give_back().await?;
                     return Ok(Finish { ending: Ending::Refused(problem), release: None });
                 }
+                run.starts_from(prepared.facts, prepared.reading, asked_at);
                 run.record(event).await?;
                 run.drive().await
             }

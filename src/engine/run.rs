@@ -8,6 +8,7 @@ use tracing::Instrument;
 use super::backoff::Backoff;
 use super::look::Eyes;
 use super::{Engine, EngineError, Notice};
+use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
 use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
 
@@ -223,6 +224,13 @@ impl<'a> Run<'a> {
     /// Marks the facts as asked now, where none was asked before.
     pub(super) fn asked(&mut self, at: Instant) {
         self.facts_at.get_or_insert(at);
+    }
+
+    /// Takes over the facts that the release was admitted on, so that nothing is asked twice.
+    pub(super) fn starts_from(&mut self, facts: Facts, reading: Option<Reading>, asked_at: Instant) {
+        self.facts = facts;
+        self.eyes.reading = reading;
+        self.asked(asked_at);
     }
 
     /// Forgets every fact: the world has changed, or time has passed.

@@ -95,6 +95,17 @@ impl Step<'_> {
 
     fn provision(&self, since: Timestamp) -> Decision {
         let (from, to) = (&self.release.from, &self.release.to);
+        let mut subnets = self.release.pins.subnets.iter();
+        let to_launch = subnets.find(|s| s.count > 0 && !self.release.launched.contains(&s.id));
+        if to_launch.is_none() {
+            // While they start, nothing but the instances themselves is worth a question.
+            if let Some(decision) = ask(self.facts, [Question::Instances(to.clone())]) {
+                return decision;
+            }
+            if let Some(decision) = self.instances_start(since) {
+                return decision;
+            }
+        }
         let questions = [Question::Traffic, Question::Targets(to.clone()), Question::Instances(to.clone())];
         if let Some(decision) = ask(self.facts, questions) {
             return decision;
@@ -110,35 +121,15 @@ impl Step<'_> {
         if self.cx.now >= since + self.cx.policy.health_timeout {
             return self.wait_for_health(since, "not every instance runs and is registered".into());
         }
-        let ours: Vec<&InstanceFact> =
-            self.facts.instances[to].iter().filter(|i| i.release.as_ref() == Some(&self.release.id)).collect();
-        if let Some(dead) = ours.iter().find(|i| matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
-        {
-            return self.fail(Problem::new(
-                format!(
-                    "instance {} did not stay up: {}",
-                    dead.id,
-                    dead.reason.as_deref().unwrap_or("no reason given")
-                ),
-                format!("{} running instance(s) on {to}", self.release.count),
-                format!("aws ec2 describe-instances --instance-ids {}", dead.id),
-            ));
+        if let Some(subnet) = to_launch {
+            return Decision::Act(Effect::Launch {
+                color: to.clone(),
+                subnet: subnet.id.clone(),
+                count: subnet.count,
+                client_token: format!("{}-{}", self.release.id, subnet.id),
+            });
         }
-        for subnet in self.release.pins.subnets.iter().filter(|s| s.count > 0) {
-            if !self.release.launched.contains(&subnet.id) {
-                return Decision::Act(Effect::Launch {
-                    color: to.clone(),
-                    subnet: subnet.id.clone(),
-                    count: subnet.count,
-                    client_token: format!("{}-{}", self.release.id, subnet.id),
-                });
-            }
-        }
-        let running: Vec<&InstanceFact> =
-            ours.iter().copied().filter(|i| i.state == InstanceState::Running && i.address.is_some()).collect();
-        if running.len() < self.release.count as usize {
-            return self.wait_for_health(since, format!("{} of {} instances run", running.len(), self.release.count));
-        }
+        let running = self.running();
         let targets = &self.facts.targets[to];
         let missing: Vec<String> =
             running.iter().filter(|i| !targets.registered().any(|t| t.id == i.id)).map(|i| i.id.clone()).collect();
@@ -154,6 +145,36 @@ impl Step<'_> {
             })
             .collect();
         Decision::Record(Event::Provisioned { instances })
+    }
+
+    /// The instances of this release, whatever became of them.
+    fn ours(&self) -> impl Iterator<Item = &InstanceFact> {
+        let all = self.facts.instances.get(&self.release.to).into_iter().flatten();
+        all.filter(|i| i.release.as_ref() == Some(&self.release.id))
+    }
+
+    fn running(&self) -> Vec<&InstanceFact> {
+        self.ours().filter(|i| i.state == InstanceState::Running && i.address.is_some()).collect()
+    }
+
+    /// A failure or a wait as long as not every instance runs; `None` when they do.
+    fn instances_start(&self, since: Timestamp) -> Option<Decision> {
+        let to = &self.release.to;
+        if let Some(dead) = self.ours().find(|i| matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
+        {
+            return Some(self.fail(Problem::new(
+                format!(
+                    "instance {} did not stay up: {}",
+                    dead.id,
+                    dead.reason.as_deref().unwrap_or("no reason given")
+                ),
+                format!("{} running instance(s) on {to}", self.release.count),
+                format!("aws ec2 describe-instances --instance-ids {}", dead.id),
+            )));
+        }
+        let running = self.running().len();
+        (running < self.release.count as usize)
+            .then(|| self.wait_for_health(since, format!("{running} of {} instances run", self.release.count)))
     }
 
     /// Waits for the new color, until its time is up.
