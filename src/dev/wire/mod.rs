@@ -12,6 +12,8 @@ mod error;
 mod form;
 mod page;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 pub(crate) use de::{ParamError, from_node};

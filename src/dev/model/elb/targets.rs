@@ -83,12 +83,17 @@ impl Target {
         if self.draining {
             return;
         }
-        let state = if self.unused(ec2, user).is_some() {
-            // Whatever its checks said: when it is used again they begin anew.
-            (self.health, self.against) = (Health::Initial, 0);
-            TargetState::Unused
-        } else {
-            self.health.state()
+        let state = match self.unused(ec2, user) {
+            None => self.health.state(),
+            Some(why) => {
+                // Whatever its checks said: when it is used again they begin anew.
+                (self.health, self.against) = (Health::Initial, 0);
+                // The load balancer sends to a group until it has followed the rule that leaves the group out.
+                if why == Unused::NotInUse {
+                    return;
+                }
+                TargetState::Unused
+            }
         };
         self.plane.set_state(state);
     }
