@@ -1,7 +1,7 @@
 //! Target health: what AWS says about a target from registration to the end of draining.
 
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetGroupAttribute};
-use switchback::dev::seed::{Seed, SeedSwitch};
+use switchback::dev::seed::{Seed, SeedCondition, SeedSwitch};
 
 use super::support::{Rig, SICK, V1, code, forward, get, image, one, options};
 
@@ -121,7 +121,7 @@ async fn an_unhealthy_group_is_sent_to_all_the_same_and_never_another_group_inst
 
 #[tokio::test]
 async fn a_rule_is_as_good_as_a_default_action_and_a_dns_switch_has_a_balancer_per_color() {
-    let switch = SeedSwitch::Rule { priority: 10, path: "/ver*".into() };
+    let switch = SeedSwitch::Rule { priority: 10, condition: SeedCondition::Path("/ver*".into()) };
     let rig = Rig::start(options(), Seed { switch, ..one() }).await;
     assert_eq!(get(&rig.world.url).await.0, 404);
     assert_eq!(rig.version().await, "v0");
