@@ -64,11 +64,11 @@ pub enum FlipKind {
 /// A notice and the environment it is about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
-    /// Name of the environment.
-    pub environment: String,
     /// What happened.
     #[serde(flatten)]
     pub notice: Notice,
+    /// Name of the environment.
+    pub environment: String,
 }
 
 /// Where the notices of one environment go.

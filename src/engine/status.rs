@@ -159,22 +159,10 @@ impl Engine {
 
 fn release_status(state: &State) -> Option<ReleaseStatus> {
     let release = state.release.as_ref()?;
-    let (expires_at, blocked) = match &release.phase {
-        Phase::Retaining { until } | Phase::RolledBack { until } => (Some(*until), None),
-        Phase::Blocked { problem, .. } => (None, Some(problem.clone())),
-        Phase::Clearing
-        | Phase::Provisioning { .. }
-        | Phase::Warming { .. }
-        | Phase::Smoke
-        | Phase::Staged
-        | Phase::Switching
-        | Phase::Converging { .. }
-        | Phase::Baking { .. }
-        | Phase::Retiring
-        | Phase::Done
-        | Phase::Aborting
-        | Phase::Aborted
-        | Phase::RollingBack => (None, None),
+    let expires_at = release.phase.expires();
+    let blocked = match &release.phase {
+        Phase::Blocked { problem, .. } => Some(problem.clone()),
+        _ => None,
     };
     Some(ReleaseStatus {
         id: release.id.clone(),

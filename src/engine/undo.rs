@@ -50,22 +50,8 @@ impl Engine {
         let state = replay(&self.journal.load().await?)?;
         let now = self.journal.clock().now();
         let Some(release) = &state.release else { return Ok(None) };
-        let due = match &release.phase {
-            Phase::Retaining { until } | Phase::RolledBack { until } => now >= *until,
-            Phase::Retiring | Phase::Aborting => true,
-            Phase::Clearing
-            | Phase::Provisioning { .. }
-            | Phase::Warming { .. }
-            | Phase::Smoke
-            | Phase::Staged
-            | Phase::Switching
-            | Phase::Converging { .. }
-            | Phase::Baking { .. }
-            | Phase::Done
-            | Phase::Aborted
-            | Phase::RollingBack
-            | Phase::Blocked { .. } => false,
-        };
+        let undoing = matches!(release.phase, Phase::Retiring | Phase::Aborting);
+        let due = undoing || release.phase.expires().is_some_and(|until| now >= until);
         if !due {
             return Ok(None);
         }

@@ -89,6 +89,27 @@ impl Phase {
         }
     }
 
+    /// When the idle color expires, where a timer runs.
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::Retaining { until } | Self::RolledBack { until } => Some(*until),
+            Self::Clearing
+            | Self::Provisioning { .. }
+            | Self::Warming { .. }
+            | Self::Smoke
+            | Self::Staged
+            | Self::Switching
+            | Self::Converging { .. }
+            | Self::Baking { .. }
+            | Self::Retiring
+            | Self::Done
+            | Self::Aborting
+            | Self::Aborted
+            | Self::RollingBack
+            | Self::Blocked { .. } => None,
+        }
+    }
+
     /// Whether a new release may start: nothing is on its way any more.
     pub fn is_settled(&self) -> bool {
         match self {
