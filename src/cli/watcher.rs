@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::{eprint_line, print};
 use crate::engine::{Notice, Told};
-use crate::release::Event;
+use crate::release::{Event, ReleaseId};
 use crate::report::{json_line, notice_line};
 
 /// Shows the notices of one run.
@@ -39,9 +39,7 @@ impl Watcher {
             print(&json_line(None, told));
             return;
         }
-        if let Notice::Recorded { event, .. } = &told.notice
-            && let Event::ReleaseStarted { release, .. } = &**event
-        {
+        if let Some(release) = begins(&told.notice) {
             print(release.as_str());
         }
         let Some(line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
@@ -53,6 +51,18 @@ impl Watcher {
             None => eprint_line(&line),
         }
         self.last = Some(line);
+    }
+}
+
+/// The release that a run begins with, or goes on with.
+fn begins(notice: &Notice) -> Option<&ReleaseId> {
+    match notice {
+        Notice::Continuing { release, .. } => Some(release),
+        Notice::Recorded { event, .. } => match &**event {
+            Event::ReleaseStarted { release, .. } => Some(release),
+            _ => None,
+        },
+        Notice::Waiting { .. } | Notice::Flipped { .. } | Notice::Retrying { .. } | Notice::Warning { .. } => None,
     }
 }
 

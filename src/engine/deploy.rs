@@ -41,7 +41,10 @@ impl Engine {
         self.refuse_if_held(&log)?;
         let run = Run::new(self, Goal::Deploy, &log)?;
         match on_its_way(&run.state, &wanted.image, &self.typed) {
-            Some(Ok(())) => return run.drive().await,
+            Some(Ok(())) => {
+                run.tell_that_it_continues();
+                return run.drive().await;
+            }
             Some(Err(problem)) => return Ok(Finish { ending: Ending::Refused(problem), release: None }),
             None => {}
         }

@@ -25,6 +25,7 @@ pub(super) struct Eyes {
     /// Private endpoints of colors that the journal does not know (made before switchback came).
     endpoints: BTreeMap<Color, Vec<SocketAddr>>,
     failed: u32,
+    warned_of_likeness: bool,
 }
 
 /// One answered question.
@@ -89,6 +90,11 @@ impl Run<'_> {
             Answer::Instances(color, instances) => drop(self.facts.instances.insert(color, instances)),
             Answer::Smoke(result) => self.facts.smoke = Some(result),
             Answer::Probe(answer, endpoints) => {
+                if answer == ProbeAnswer::Alike && !std::mem::replace(&mut self.eyes.warned_of_likeness, true) {
+                    let text =
+                        "both colors answer the probe alike, so only the quiet time tells that the traffic has moved";
+                    self.engine.notices.tell(Notice::Warning { text: text.into() });
+                }
                 self.facts.probe = Some(answer);
                 self.eyes.endpoints.extend(endpoints);
             }

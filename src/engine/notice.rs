@@ -23,6 +23,15 @@ pub enum Notice {
         /// The event.
         event: Box<Event>,
     },
+    /// An unfinished release goes on where it stands.
+    Continuing {
+        /// The release.
+        release: ReleaseId,
+        /// Its image.
+        image: String,
+        /// Where it stands.
+        phase: &'static str,
+    },
     /// The run waits before it looks again.
     Waiting {
         /// The phase it waits in.

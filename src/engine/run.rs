@@ -181,6 +181,17 @@ impl<'a> Run<'a> {
         Ok(unchanged && settle.is_none())
     }
 
+    /// Tells which release it is that goes on.
+    pub(super) fn tell_that_it_continues(&self) {
+        if let Some(release) = &self.state.release {
+            self.engine.notices.tell(Notice::Continuing {
+                release: release.id.clone(),
+                image: release.image.clone(),
+                phase: release.phase.name(),
+            });
+        }
+    }
+
     /// Ends a run that has begun nothing.
     pub(super) async fn give_back(self) -> Result<(), EngineError> {
         if let Some(session) = self.session {

@@ -7,6 +7,9 @@ use crate::release::{EffectResult, Event, FlipReason};
 pub fn notice_line(notice: &Notice) -> Option<String> {
     match notice {
         Notice::Recorded { event, .. } => event_line(event),
+        Notice::Continuing { release, image, phase } => {
+            Some(format!("{phase:<12} going on with release {release} of {image}"))
+        }
         Notice::Waiting { phase, reason } => Some(format!("{phase:<12} waiting: {reason}")),
         Notice::Flipped { kind, to, ms } => Some(match kind {
             FlipKind::Deploy => format!("switching    the traffic goes to {to} ({ms} ms)"),
