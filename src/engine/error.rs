@@ -1,6 +1,6 @@
 //! Why a run could not go on.
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Kind};
 use crate::journal::JournalError;
 use crate::release::{IllegalEvent, Problem, ReleaseId};
 
@@ -53,8 +53,11 @@ impl EngineError {
             Self::HalfWay { release, phase, .. } => {
                 format!("stopped half-way: release {release} is {phase}; run the same verb again to go on")
             }
-            Self::Cloud(error) => format!("{} failed, nothing was changed", error.operation),
-            Self::Mismatch(_) => "refused, nothing was changed".into(),
+            Self::Cloud(error) if !matches!(error.kind, Kind::Refused(_)) => {
+                format!("{} failed, nothing was changed", error.operation)
+            }
+            // AWS answered; it is this program that does not go on.
+            Self::Cloud(_) | Self::Mismatch(_) => "refused, nothing was changed".into(),
             Self::Journal(_) | Self::Illegal(_) | Self::Interrupted => self.to_string(),
         }
     }
