@@ -1,0 +1,10 @@
+//! The verbs from outside: the real program against the dev cloud, what it prints, how it ends, and what it leaves behind.
+
+#[path = "support/world.rs"]
+mod world;
+
+mod verbs {
+    mod environment_file;
+    mod image;
+    mod live_state;
+}
