@@ -153,3 +153,21 @@ async fn only_running_instances_of_the_same_network_can_be_registered() {
     assert_eq!(code(set), "ValidationError");
     rig.cloud.shutdown().await;
 }
+
+#[tokio::test]
+async fn recovery_needs_as_many_passing_checks_in_a_row_as_the_group_says() {
+    let rig = Rig::start(options(), one()).await;
+    let blue = &rig.world.target_groups[0];
+    let modify = |path: &str| {
+        let modify = rig.elb.modify_target_group().target_group_arn(blue).health_check_path(path);
+        modify.healthy_threshold_count(10).send()
+    };
+    modify("/no-such-path").await.unwrap();
+    rig.until(blue, "unhealthy/Target.ResponseCodeMismatch").await;
+    let began = std::time::Instant::now();
+    modify("/healthz").await.unwrap();
+    rig.until(blue, "healthy").await;
+    // The interval of 5 s is a fiftieth here; ten checks are nine intervals apart.
+    assert!(began.elapsed().as_millis() >= 900, "{:?}", began.elapsed());
+    rig.cloud.shutdown().await;
+}
