@@ -180,6 +180,12 @@ async fn a_shutdown_leaves_neither_processes_nor_open_ports() {
     }
     rig.cloud.shutdown().await;
     for place in places {
-        assert!(tokio::net::TcpStream::connect(place).await.is_err(), "{place}");
+        // A child that another test is just starting holds a copy of every socket between its fork and its exec.
+        let mut tries = 0;
+        while tokio::net::TcpStream::connect(place).await.is_ok() {
+            tries += 1;
+            assert!(tries < 100, "{place} is still open");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
