@@ -1,5 +1,7 @@
 //! The core from outside: what may follow what, what is decided from which facts, and whole releases in a model world.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as the test itself")]
+
 #[path = "core/admission.rs"]
 mod admission;
 #[path = "core/build.rs"]
