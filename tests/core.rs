@@ -4,6 +4,8 @@
 
 #[path = "core/admission.rs"]
 mod admission;
+#[path = "core/after_the_flip.rs"]
+mod after_the_flip;
 #[path = "core/build.rs"]
 mod build;
 #[path = "core/closed_loop.rs"]

@@ -66,7 +66,7 @@ impl Run<'_> {
         }
         self.asked(asked_at);
         let now = self.now();
-        self.memory.note(&self.facts, now);
+        self.memory.note(&self.facts.only(&questions), now);
         let Some(error) = failure else {
             self.eyes.failed = 0;
             return Ok(());

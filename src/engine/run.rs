@@ -120,8 +120,9 @@ impl<'a> Run<'a> {
                 }
                 Decision::Record(event) => {
                     if self.hold_lease().await? {
+                        let makes_facts_old = event.makes_facts_old();
                         self.record(event).await?;
-                        if !self.facts_are_fresh() {
+                        if makes_facts_old || !self.facts_are_fresh() {
                             self.forget();
                         }
                     }

@@ -123,6 +123,12 @@ pub struct Launched {
 }
 
 impl Event {
+    /// Whether facts from before it must not be used after it: smoke checks take their time, and the flip that follows
+    /// them must rest on what is so now.
+    pub fn makes_facts_old(&self) -> bool {
+        matches!(self, Self::SmokePassed)
+    }
+
     /// The event's name, as it stands in the journal.
     pub fn name(&self) -> &'static str {
         match self {

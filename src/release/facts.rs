@@ -1,6 +1,6 @@
 //! What can be asked of the world, and the answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,8 @@ pub enum Question {
     },
 }
 
-/// Answers, all of them fresh: an effect or a wait empties them.
+/// Answers, all of them fresh: an effect or a wait empties them, and so does an event that
+/// [makes them old](super::Event::makes_facts_old).
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// Answer to [`Question::Traffic`].
@@ -230,6 +231,29 @@ pub enum ProbeAnswer {
 }
 
 impl Facts {
+    /// These facts without the answers to anything but `questions`: what one look has seen.
+    pub fn only(&self, questions: &BTreeSet<Question>) -> Self {
+        let asked = |question: Question| questions.contains(&question);
+        Self {
+            traffic: self.traffic.clone().filter(|_| asked(Question::Traffic)),
+            synced: self.synced.filter(|_| asked(Question::Synced)),
+            targets: self
+                .targets
+                .iter()
+                .filter(|(color, _)| asked(Question::Targets(Color::clone(color))))
+                .map(|(color, targets)| (color.clone(), targets.clone()))
+                .collect(),
+            instances: self
+                .instances
+                .iter()
+                .filter(|(color, _)| asked(Question::Instances(Color::clone(color))))
+                .map(|(color, instances)| (color.clone(), instances.clone()))
+                .collect(),
+            smoke: self.smoke.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Smoke(_)))),
+            probe: self.probe.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Probe { .. }))),
+        }
+    }
+
     /// Whether the question is answered.
     pub fn answers(&self, question: &Question) -> bool {
         match question {

@@ -30,7 +30,8 @@ struct Streaks {
 }
 
 impl Memory {
-    /// Takes in freshly answered facts; call it once per look.
+    /// Takes in the facts of one look, without those of looks before it ([`Facts::only`]), or a streak would count
+    /// one look twice.
     pub fn note(&mut self, facts: &Facts, now: Timestamp) {
         for (color, targets) in &facts.targets {
             let streaks = self.colors.entry(color.clone()).or_default();

@@ -1,11 +1,11 @@
 //! Releases, events and facts to test with: blue is live, green is brought up by the release `r2`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
     Color, Context, Decision, Effect, EffectResult, Event, Facts, FlipReason, Goal, GroupPin, HealthState,
-    InstanceFact, InstanceState, Launched, Memory, Moved, Phase, Pins, Policy, ProbeAnswer, Problem, Release,
+    InstanceFact, InstanceState, Launched, Memory, Moved, Phase, Pins, Policy, ProbeAnswer, Problem, Question, Release,
     ReleaseId, RoutePin, State, SubnetPin, SwitchPin, TargetFact, Targets, Traffic, decide,
 };
 
@@ -326,4 +326,53 @@ pub(crate) fn seen(facts: &Facts, looks: i64, now: i64) -> Memory {
 
 pub(crate) fn next(state: &State, goal: Goal, now: i64, facts: &Facts) -> Decision {
     decide(state, &context(goal, now), facts, &seen(facts, 3, now))
+}
+
+/// The next step of a deploy whose run has seen `facts` three times.
+pub(crate) fn forward(state: &State, now: i64, facts: &Facts) -> Decision {
+    next(state, Goal::Deploy, now, facts)
+}
+
+/// What is asked where nothing is known yet.
+pub(crate) fn asked(state: &State, goal: Goal) -> BTreeSet<Question> {
+    match decide(state, &context(goal, 10), &Facts::default(), &Memory::default()) {
+        Decision::Ask(questions) => questions,
+        other => panic!("nothing was asked: {other:?}"),
+    }
+}
+
+/// What was seen, of a decision that must be to fail.
+#[track_caller]
+pub(crate) fn fails(decision: Decision) -> String {
+    match decision {
+        Decision::Record(Event::Failed { problem }) => problem.saw,
+        other => panic!("it did not fail: {other:?}"),
+    }
+}
+
+/// What was seen, of a decision that must be to block.
+#[track_caller]
+pub(crate) fn blocks(decision: Decision) -> String {
+    match decision {
+        Decision::Record(Event::Blocked { problem }) => problem.saw,
+        other => panic!("it did not block: {other:?}"),
+    }
+}
+
+/// What was seen, of a decision that must be to take the traffic back.
+#[track_caller]
+pub(crate) fn takes_back(decision: Decision) -> String {
+    match decision {
+        Decision::Record(Event::RollbackStarted { reason: FlipReason::Failed { problem }, .. }) => problem.saw,
+        other => panic!("it did not take the traffic back: {other:?}"),
+    }
+}
+
+/// Until when, of a decision that must be to wait.
+#[track_caller]
+pub(crate) fn waits(decision: Decision) -> Option<jiff::Timestamp> {
+    match decision {
+        Decision::Wait { until, .. } => until,
+        other => panic!("it did not wait: {other:?}"),
+    }
 }

@@ -101,7 +101,7 @@ impl Loop {
         assert_possible(&self.state);
         self.journal.push((self.world.now, serde_json::to_string(event).unwrap()));
         self.acted = true;
-        if matches!(event, Event::SmokePassed) {
+        if event.makes_facts_old() {
             self.facts = Facts::default();
         }
     }
@@ -162,7 +162,7 @@ impl Loop {
                     assert!(!self.facts.answers(question), "asked twice: {question:?}");
                     self.world.answer(question, &mut self.facts);
                 }
-                self.memory.note(&self.facts, self.world.now);
+                self.memory.note(&self.facts.only(&questions), self.world.now);
             }
             Decision::Act(effect) => self.act(&effect, call, crash),
             Decision::Record(event) => self.record(&event),
@@ -252,7 +252,7 @@ impl Loop {
     }
 
     /// Steps without faults until the run stops.
-    fn to_its_end(&mut self) -> Ending {
+    fn run_to_its_end(&mut self) -> Ending {
         let from = self.world.now;
         for _ in 0..STEPS_MAX {
             if let Some(ending) = self.step(Call::Accepted, None) {
@@ -310,7 +310,7 @@ impl Loop {
         self.world.settle();
         for goal in [Goal::Deploy, Goal::Deploy, Goal::Sweep] {
             self.begin(goal);
-            let ending = self.to_its_end();
+            let ending = self.run_to_its_end();
             self.check_ending(&ending);
         }
         let release = self.state.release.as_ref().unwrap();
@@ -344,21 +344,33 @@ fn a_release_without_faults_goes_there_and_back_and_is_swept() {
         let mut env = Loop::new(world, policy);
         for live in [green(), blue(), green()] {
             env.begin(Goal::Deploy);
-            assert_eq!(env.to_its_end(), Ending::Done);
+            assert_eq!(env.run_to_its_end(), Ending::Done);
             assert!(env.world.reaches(&live));
         }
         env.begin(Goal::Rollback { force: false });
         let before = env.world.now;
-        assert_eq!(env.to_its_end(), Ending::Done);
+        assert_eq!(env.run_to_its_end(), Ending::Done);
         assert_eq!(env.world.now, before, "a rollback waits for nothing");
         assert!(env.world.reaches(&blue()));
         env.world.advance(env.world.now + SignedDuration::from_hours(25));
         env.begin(Goal::Sweep);
-        assert_eq!(env.to_its_end(), Ending::Done);
+        assert_eq!(env.run_to_its_end(), Ending::Done);
         assert!(env.world.alive(&green()).is_empty() && env.world.alive(&blue()).len() == 2);
         env.begin(Goal::Sweep);
-        assert!(matches!(env.to_its_end(), Ending::Nothing(_)));
+        assert!(matches!(env.run_to_its_end(), Ending::Nothing(_)));
         env.check_leaks();
+    }
+}
+
+#[test]
+fn a_release_right_after_a_rollback_leaves_the_color_alone_that_just_lost_the_traffic() {
+    for (world, policy) in settings() {
+        let mut env = Loop::new(world, policy);
+        for goal in [Goal::Deploy, Goal::Rollback { force: false }, Goal::Deploy] {
+            env.begin(goal);
+            assert_eq!(env.run_to_its_end(), Ending::Done);
+        }
+        assert!(env.world.reaches(&green()));
     }
 }
 
@@ -367,7 +379,7 @@ fn a_release_whose_smoke_test_fails_leaves_nothing_behind() {
     let mut env = Loop::new(World::new(30, true), quick(true, 0));
     env.world.smoke_passes = false;
     env.begin(Goal::Deploy);
-    assert!(matches!(env.to_its_end(), Ending::Failed(problem) if problem.saw == "green is broken"));
+    assert!(matches!(env.run_to_its_end(), Ending::Failed(problem) if problem.saw == "green is broken"));
     assert!(env.world.reaches(&blue()) && !env.world.reaches(&green()));
     env.check_leaks();
 }
@@ -376,7 +388,7 @@ fn a_release_whose_smoke_test_fails_leaves_nothing_behind() {
 fn a_rollback_takes_one_look_and_one_write() {
     let mut env = Loop::new(World::new(30, false), quick(true, 0));
     env.begin(Goal::Deploy);
-    env.to_its_end();
+    env.run_to_its_end();
     env.begin(Goal::Rollback { force: false });
     let mut looks = 0;
     while env.world.reaches(&green()) && looks < 9 {
@@ -405,7 +417,7 @@ fn a_crash_at_every_step_is_survived_by_every_verb() {
                 let mut env = straight.clone();
                 env.step(Call::Accepted, Some(crash));
                 env.begin(goal);
-                let ending = env.to_its_end();
+                let ending = env.run_to_its_end();
                 env.check_ending(&ending);
                 assert!(!matches!(ending, Ending::Blocked(_)), "{crash:?} at step {steps}, then {goal:?}: {ending:?}");
                 env.check_leaks();
@@ -438,7 +450,7 @@ fn every_call_may_be_refused_or_stay_without_an_answer() {
                     if ended.is_none() && goal == Goal::Abort {
                         env.begin(goal);
                     }
-                    let ending = ended.unwrap_or_else(|| env.to_its_end());
+                    let ending = ended.unwrap_or_else(|| env.run_to_its_end());
                     env.check_ending(&ending);
                     env.check_leaks();
                 }
@@ -494,8 +506,9 @@ proptest! {
             }
         }
         env.begin(last);
-        let ending = env.to_its_end();
-        if env.state.release.is_some() && !(last == Goal::Deploy && !env.acted) {
+        let ending = env.run_to_its_end();
+        // A deploy that was not admitted has nothing to do with how the release before it ended.
+        if env.acted || last != Goal::Deploy {
             env.check_ending(&ending);
         }
         if env.world.foreign_writes == 0 {

@@ -1,62 +1,18 @@
-//! The way forward: one test per decision, with the facts that lead to it.
+//! The way to the flip, and how a run ends: one test per decision, with the facts that lead to it.
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
 use switchback::release::{
-    Announced, Color, Decision, Effect, EffectResult, Ending, Event, Facts, FlipReason, Goal, HealthState,
-    InstanceState, Memory, Phase, ProbeAnswer, Question, State, Traffic, decide,
+    Announced, Color, Decision, Effect, EffectResult, Ending, Event, Facts, Goal, HealthState, InstanceState, Memory,
+    Phase, Question, State, Traffic, decide,
 };
 
 use crate::build::{
-    all_phases, at, blocked, blue, context, foreign, green, instance, next, only, phase, problem, seen, split,
-    state_in, targets, well,
+    all_phases, asked, at, blocked, blocks, blue, context, fails, foreign, forward, green, instance, next, only, phase,
+    problem, seen, split, state_in, targets, waits, well,
 };
 
 const FLIP: fn() -> Effect = || Effect::Flip { from: blue(), to: green() };
-
-fn forward(state: &State, now: i64, facts: &Facts) -> Decision {
-    next(state, Goal::Deploy, now, facts)
-}
-
-fn asked(state: &State, goal: Goal) -> BTreeSet<Question> {
-    match decide(state, &context(goal, 10), &Facts::default(), &Memory::default()) {
-        Decision::Ask(questions) => questions,
-        other => panic!("nothing was asked: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn fails(decision: Decision) -> String {
-    match decision {
-        Decision::Record(Event::Failed { problem }) => problem.saw,
-        other => panic!("it did not fail: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn blocks(decision: Decision) -> String {
-    match decision {
-        Decision::Record(Event::Blocked { problem }) => problem.saw,
-        other => panic!("it did not block: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn takes_back(decision: Decision) -> String {
-    match decision {
-        Decision::Record(Event::RollbackStarted { reason: FlipReason::Failed { problem }, .. }) => problem.saw,
-        other => panic!("it did not take the traffic back: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn waits(decision: Decision) -> Option<jiff::Timestamp> {
-    match decision {
-        Decision::Wait { until, .. } => until,
-        other => panic!("it did not wait: {other:?}"),
-    }
-}
 
 #[test]
 fn a_phase_that_rests_on_the_world_asks_before_anything_else() {
@@ -232,6 +188,23 @@ fn a_target_that_waiting_cannot_help_fails_at_once_with_its_reason() {
 }
 
 #[test]
+fn a_look_at_something_else_does_not_lengthen_a_streak() {
+    let facts = well(blue());
+    let of = |question| facts.only(&BTreeSet::from([question]));
+    let mut memory = Memory::default();
+    memory.note(&of(Question::Targets(green())), at(0));
+    for other in [Question::Traffic, Question::Targets(blue()), Question::Smoke(green()), Question::Synced] {
+        memory.note(&of(other), at(1));
+    }
+    assert_eq!(memory.all_healthy(&green()), 1);
+    for question in [Question::Traffic, Question::Synced, Question::Instances(blue()), Question::Smoke(green())] {
+        assert!(of(question.clone()).answers(&question) && !of(question).answers(&Question::Targets(blue())));
+    }
+    let probe = Question::Probe { old: blue(), new: green() };
+    assert!(of(probe.clone()).answers(&probe) && !of(probe).answers(&Question::Traffic));
+}
+
+#[test]
 fn smoke_passes_or_fails_the_release() {
     let state = state_in(Phase::Smoke);
     assert_eq!(asked(&state, Goal::Deploy), BTreeSet::from([Question::Smoke(green())]));
@@ -312,7 +285,9 @@ fn a_flip_without_an_answer_is_waited_for_until_it_cannot_land() {
     let mut state = state_in(Phase::Staged);
     state.apply(at(0), &Event::Intent { effect: FLIP(), deadline: at(60) }).unwrap();
     for outcome in [None, Some(Event::Outcome { result: EffectResult::Unknown { saw: "a time-out".into() } })] {
-        outcome.map(|o| state.apply(at(5), &o).unwrap());
+        if let Some(outcome) = outcome {
+            state.apply(at(5), &outcome).unwrap();
+        }
         assert_eq!(waits(forward(&state, 10, &well(blue()))), Some(at(60)));
         assert_eq!(forward(&state, 10, &well(green())), Decision::Record(Event::Switched));
         assert_eq!(forward(&state, 60, &well(blue())), Decision::Record(Event::NotSwitched));
@@ -383,122 +358,6 @@ fn a_call_that_never_shows_is_spaced_out_and_then_given_up() {
 }
 
 #[test]
-fn convergence_needs_the_new_color_alone_for_the_whole_quiet_time() {
-    let state = state_in(Phase::Converging { since: at(0) });
-    let facts = well(green());
-    let mut memory = Memory::default();
-    memory.note(&facts, at(30));
-    let after = |now, memory: &Memory| decide(&state, &context(Goal::Deploy, now), &facts, memory);
-    assert_eq!(waits(after(149, &memory)), Some(at(150)));
-    assert_eq!(after(150, &memory), Decision::Record(Event::Converged));
-    let mut old = facts.clone();
-    old.probe = Some(ProbeAnswer::Old { count: 1, of: 20 });
-    memory.note(&old, at(140));
-    memory.note(&facts, at(150));
-    assert_eq!(waits(after(269, &memory)), Some(at(270)));
-}
-
-#[test]
-fn what_was_seen_before_the_flip_proves_nothing_after_it() {
-    let state = state_in(Phase::Converging { since: at(500) });
-    let facts = well(green());
-    let memory = seen(&facts, 50, 501);
-    assert_eq!(waits(decide(&state, &context(Goal::Deploy, 501), &facts, &memory)), Some(at(620)));
-}
-
-#[test]
-fn an_old_color_that_goes_on_answering_brings_the_traffic_back_when_the_time_is_up() {
-    let state = state_in(Phase::Converging { since: at(0) });
-    for answer in [ProbeAnswer::Old { count: 3, of: 20 }, ProbeAnswer::Unclear { saw: "502".into() }] {
-        let mut facts = well(green());
-        facts.probe = Some(answer);
-        waits(forward(&state, 599, &facts));
-        takes_back(forward(&state, 600, &facts));
-    }
-}
-
-#[test]
-fn a_release_that_waited_for_its_runner_is_not_rolled_back_for_it() {
-    let state = state_in(Phase::Converging { since: at(0) });
-    let facts = well(green());
-    let memory = seen(&facts, 1, 9999);
-    assert_eq!(waits(decide(&state, &context(Goal::Deploy, 9999), &facts, &memory)), Some(at(9999 + 120)));
-}
-
-#[test]
-fn a_dns_switch_converges_after_every_server_has_it_and_the_ttl_has_passed() {
-    let state = state_in(Phase::Converging { since: at(0) });
-    let mut cx = context(Goal::Deploy, 0);
-    (cx.policy.ttl, cx.policy.quiet) = (SignedDuration::from_secs(60), SignedDuration::from_secs(10));
-    let facts = well(green());
-    let mut unsynced = facts.clone();
-    unsynced.synced = Some(false);
-    let mut memory = Memory::default();
-    memory.note(&unsynced, at(20));
-    cx.now = at(20);
-    assert_eq!(waits(decide(&state, &cx, &unsynced, &memory)), None);
-    memory.note(&facts, at(100));
-    cx.now = at(159);
-    assert_eq!(waits(decide(&state, &cx, &facts, &memory)), Some(at(160)));
-    cx.now = at(160);
-    assert_eq!(decide(&state, &cx, &facts, &memory), Decision::Record(Event::Converged));
-    cx.now = at(660);
-    takes_back(decide(&state, &cx, &unsynced, &Memory::default()));
-}
-
-#[test]
-fn a_new_color_that_gets_sick_or_shrinks_under_traffic_loses_it_after_three_looks() {
-    use HealthState::{Healthy, Unhealthy};
-    for list in [targets(&[("g1", Healthy), ("g2", Unhealthy)]), targets(&[("g1", Healthy)]), targets(&[])] {
-        for phase in [Phase::Converging { since: at(0) }, Phase::Baking { since: at(0) }] {
-            let state = state_in(phase);
-            let mut facts = well(green());
-            facts.targets.insert(green(), list.clone());
-            let after = |looks| decide(&state, &context(Goal::Deploy, 50), &facts, &seen(&facts, looks, 50));
-            waits(after(2));
-            assert!(takes_back(after(3)).contains("sick"));
-        }
-    }
-}
-
-#[test]
-fn a_baked_color_is_good_and_the_previous_one_is_kept() {
-    let state = state_in(Phase::Baking { since: at(0) });
-    assert_eq!(waits(forward(&state, 299, &well(green()))), Some(at(300)));
-    assert_eq!(forward(&state, 300, &well(green())), Decision::Record(Event::Retained { until: at(300 + 86400) }));
-    let mut facts = well(green());
-    facts.targets.insert(green(), targets(&[("g1", HealthState::Healthy)]));
-    waits(decide(&state, &context(Goal::Deploy, 400), &facts, &seen(&facts, 1, 400)));
-}
-
-#[test]
-fn a_rollback_moves_the_traffic_to_a_previous_color_that_can_take_it() {
-    let state = state_in(Phase::RollingBack);
-    let back = Effect::Flip { from: green(), to: blue() };
-    assert_eq!(asked(&state, Goal::Deploy), BTreeSet::from([Question::Traffic, Question::Targets(blue())]));
-    assert_eq!(forward(&state, 10, &well(green())), Decision::Act(back));
-    let mut facts = well(green());
-    facts.targets.insert(blue(), targets(&[("b1", HealthState::Healthy)]));
-    assert!(blocks(forward(&state, 10, &facts)).contains("cannot take the traffic"));
-    let kept = at(10 + 86400);
-    assert_eq!(forward(&state, 10, &well(blue())), Decision::Record(Event::RolledBack { until: kept }));
-}
-
-#[test]
-fn a_forced_rollback_overwrites_weights_but_never_a_rule_that_is_not_ours() {
-    let mut state = state_in(Phase::RollingBack);
-    state.release.as_mut().unwrap().forced = true;
-    let mut facts = well(green());
-    facts.targets.clear();
-    for traffic in [split(), Traffic::Nowhere, only(green())] {
-        facts.traffic = Some(traffic);
-        assert!(matches!(forward(&state, 10, &facts), Decision::Act(Effect::Flip { .. })));
-    }
-    facts.traffic = Some(foreign());
-    blocks(forward(&state, 10, &facts));
-}
-
-#[test]
 fn a_deploy_ends_as_its_release_ended() {
     let ending = |phase: Phase, acted: bool| {
         let mut state = state_in(phase);
@@ -556,4 +415,11 @@ fn a_color_that_is_not_in_the_facts_is_never_taken_for_healthy() {
     let memory = Memory::default();
     let red = Color::new("red");
     assert_eq!((memory.all_healthy(&red), memory.fewer_healthy(&red, 1), memory.not_in_use(&red)), (0, 0, 0));
+}
+
+#[test]
+fn facts_from_before_the_smoke_checks_are_not_good_enough_for_the_flip() {
+    for event in crate::build::all_events() {
+        assert_eq!(event.makes_facts_old(), event == Event::SmokePassed, "{}", event.name());
+    }
 }

@@ -7,7 +7,7 @@ use switchback::release::{
     Question, State, decide,
 };
 
-use crate::build::{at, blue, context, green, instance, next, seen, state_in, targets, well};
+use crate::build::{at, blocks, blue, context, green, instance, next, seen, state_in, targets, waits, well};
 
 /// The phases that take a color down, that color, and the color that is live meanwhile.
 fn takedowns() -> Vec<(State, switchback::release::Color, Facts)> {
@@ -26,22 +26,6 @@ fn clearing_too(state: &State, now: i64, facts: &Facts) -> Decision {
     let goal =
         if matches!(state.release.as_ref().unwrap().phase, Phase::Clearing) { Goal::Deploy } else { Goal::Sweep };
     next(state, goal, now, facts)
-}
-
-#[track_caller]
-fn waits(decision: Decision) -> Option<jiff::Timestamp> {
-    match decision {
-        Decision::Wait { until, .. } => until,
-        other => panic!("it did not wait: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn blocks(decision: Decision) -> String {
-    match decision {
-        Decision::Record(Event::Blocked { problem }) => problem.saw,
-        other => panic!("it did not block: {other:?}"),
-    }
 }
 
 #[test]
