@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use switchback::config::JournalLocation;
-use switchback::journal::{Acquire, Journal, JournalError, Owner};
+use switchback::journal::{Acquire, Journal, JournalError, Owner, Session};
 use switchback::release::Event;
 
 fn journal(folder: &Path) -> Journal {
@@ -24,7 +24,7 @@ fn mode(path: &Path) -> u32 {
 /// A journal with entries 1 to 4: acquired, cleared, warmed, released.
 async fn written(folder: &Path) -> Journal {
     let journal = journal(folder);
-    let mut session = journal.acquire(Owner::this_process("deploy"), Acquire::IfFree).await.unwrap();
+    let mut session = acquire(&journal, Owner::this_process("deploy")).await.unwrap();
     session.append(Event::Cleared).await.unwrap();
     session.append(Event::Warmed).await.unwrap();
     session.release().await.unwrap();
@@ -35,7 +35,7 @@ async fn written(folder: &Path) -> Journal {
 async fn refused(journal: &Journal, folder: &Path) -> JournalError {
     let before = files(folder);
     let read = journal.load().await.expect_err("reading must be refused");
-    let acquired = journal.acquire(Owner::this_process("deploy"), Acquire::IfFree).await.expect_err("must be refused");
+    let acquired = acquire(&journal, Owner::this_process("deploy")).await.expect_err("must be refused");
     assert_eq!(read.to_string(), acquired.to_string());
     assert_eq!(files(folder), before, "nothing may be written");
     read
@@ -46,6 +46,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = listing.map(|file| file.unwrap().path()).collect();
     found.sort();
     found
+}
+
+async fn acquire(journal: &Journal, owner: Owner) -> Result<Session, JournalError> {
+    journal.acquire(journal.load().await?, owner, Acquire::IfFree).await
 }
 
 #[tokio::test]
@@ -183,7 +187,7 @@ async fn files_that_are_not_the_journals_are_left_alone() {
     for name in foreign {
         std::fs::write(folder.path().join("journal/shop-prod").join(name), "{").unwrap();
     }
-    let mut session = journal.acquire(Owner::this_process("sweep"), Acquire::IfFree).await.unwrap();
+    let mut session = acquire(&journal, Owner::this_process("sweep")).await.unwrap();
     session.append(Event::Retired).await.unwrap();
     assert_eq!(journal.load().await.unwrap().entries().len(), 6);
     for name in foreign {
@@ -197,7 +201,7 @@ async fn a_folder_that_cannot_be_written_is_refused_before_anything_else_happens
     let nowhere = JournalLocation::Folder("/sys/switchback".into());
     let journal = Journal::open(&nowhere, "shop-prod").unwrap();
     assert!(journal.load().await.unwrap().entries().is_empty());
-    let error = journal.acquire(Owner::this_process("deploy"), Acquire::IfFree).await.unwrap_err();
+    let error = acquire(&journal, Owner::this_process("deploy")).await.unwrap_err();
     assert!(matches!(error, JournalError::ReadOnly { .. }), "{error}");
     assert!(error.to_string().starts_with("cannot write /sys/switchback/shop-prod: "), "{error}");
 }
@@ -206,8 +210,8 @@ async fn a_folder_that_cannot_be_written_is_refused_before_anything_else_happens
 async fn whoever_finds_the_lease_held_is_told_by_whom() {
     let folder = tempfile::tempdir().unwrap();
     let ana = Owner { user: "ana".into(), host: "laptop".into(), pid: 4711, ..Owner::this_process("deploy") };
-    let _session = journal(folder.path()).acquire(ana.clone(), Acquire::IfFree).await.unwrap();
-    let error = journal(folder.path()).acquire(Owner::this_process("sweep"), Acquire::IfFree).await.unwrap_err();
+    let _session = acquire(&journal(folder.path()), ana.clone()).await.unwrap();
+    let error = acquire(&journal(folder.path()), Owner::this_process("sweep")).await.unwrap_err();
     assert!(matches!(&error, JournalError::Held { owner, .. } if **owner == ana), "{error}");
     let shown = error.to_string();
     assert!(shown.contains("`switchback deploy` of ana on laptop (process 4711"), "{shown}");

@@ -39,7 +39,7 @@ impl Engine {
     pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
         let log = self.journal.load().await?;
         self.refuse_if_held(&log)?;
-        let run = Run::new(self, Goal::Deploy, &log)?;
+        let run = Run::new(self, Goal::Deploy, log)?;
         match on_its_way(&run.state, &wanted.image, &self.typed) {
             Some(Ok(())) => {
                 run.tell_that_it_continues();

@@ -37,13 +37,13 @@ pub(super) struct Run<'a> {
     backoff: Backoff,
     facts_at: Option<Instant>,
     owner: Owner,
-    head: usize,
+    log: Log,
     acted: bool,
 }
 
 impl<'a> Run<'a> {
     /// A run that starts from what the journal says; the lease is not taken yet.
-    pub(super) fn new(engine: &'a Engine, goal: Goal, log: &Log) -> Result<Self, EngineError> {
+    pub(super) fn new(engine: &'a Engine, goal: Goal, log: Log) -> Result<Self, EngineError> {
         let verb = match goal {
             Goal::Deploy => "deploy",
             Goal::Rollback { .. } => "rollback",
@@ -53,7 +53,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             engine,
             goal,
-            state: replay(log)?,
+            state: replay(&log)?,
             facts: Facts::default(),
             memory: Memory::default(),
             eyes: Eyes::default(),
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             backoff: Backoff::default(),
             facts_at: None,
             owner: Owner::this_process(verb),
-            head: log.entries().len(),
+            log,
             acted: false,
         })
     }
@@ -163,9 +163,9 @@ impl<'a> Run<'a> {
             Goal::Deploy | Goal::Sweep => Acquire::IfFree,
             Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: format!("{} asked for it", self.owner) },
         };
-        let session = self.engine.journal.acquire(self.owner.clone(), mode).await?;
+        let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
         let settle = session.settle_until();
-        let unchanged = session.log().entries().len() == self.head + 1;
+        let unchanged = session.log().entries().len() == self.log.entries().len() + 1;
         if !unchanged {
             self.state = replay(session.log())?;
         }

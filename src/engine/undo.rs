@@ -63,6 +63,6 @@ impl Engine {
 
     async fn run(&self, goal: Goal) -> Result<Finish, EngineError> {
         let log = self.journal.load().await?;
-        Run::new(self, goal, &log)?.drive().await
+        Run::new(self, goal, log)?.drive().await
     }
 }

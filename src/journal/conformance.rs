@@ -74,12 +74,12 @@ fn owner(verb: &str) -> Owner {
 }
 
 async fn acquire(journal: &Journal, verb: &str) -> Result<Session, JournalError> {
-    journal.acquire(owner(verb), Acquire::IfFree).await
+    journal.acquire(journal.load().await?, owner(verb), Acquire::IfFree).await
 }
 
 async fn preempt(journal: &Journal, verb: &str) -> Session {
     let reason = format!("somebody asked for {verb}");
-    journal.acquire(owner(verb), Acquire::Preempt { reason }).await.unwrap()
+    journal.acquire(journal.load().await.unwrap(), owner(verb), Acquire::Preempt { reason }).await.unwrap()
 }
 
 fn flip(deadline: Timestamp) -> Event {

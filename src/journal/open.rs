@@ -122,13 +122,13 @@ impl Journal {
         Ok(log)
     }
 
-    /// Takes the lease, by writing an entry that says so.
+    /// Takes the lease, by writing an entry that says so. `log` is what was loaded before; it is read on from there.
     ///
     /// # Errors
     /// [`JournalError::Held`] where a living run holds it and `mode` is [`Acquire::IfFree`]; whatever is wrong
     /// with the journal, which must be whole and writable before anything else happens.
-    pub async fn acquire(&self, owner: Owner, mode: Acquire) -> Result<Session, JournalError> {
-        let mut log = self.load().await?;
+    pub async fn acquire(&self, mut log: Log, owner: Owner, mode: Acquire) -> Result<Session, JournalError> {
+        self.catch_up(&mut log).await?;
         for _ in 0..CONFLICTS_MAX {
             let now = self.clock.now();
             let body = match (log.lease(), &mode) {
