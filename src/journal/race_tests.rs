@@ -104,9 +104,9 @@ async fn in_every_order_of_requests_nothing_of_the_old_owner_follows_the_takeove
             Journal::with_store(stepped, "shop-prod").with_clock(Clock::starting_at(start()))
         });
         let plain = Journal::with_store(Arc::clone(&store), "shop-prod").with_clock(Clock::starting_at(start()));
-        turns[0].add_permits(2);
+        turns[0].add_permits(3);
         let mut owner = acquire(&old, "deploy").await.unwrap();
-        assert_eq!(turns[0].available_permits(), 0, "a listing and a put");
+        assert_eq!(turns[0].available_permits(), 0, "a listing, a look beyond it and a put");
 
         let owner = tokio::spawn(async move {
             let mut committed = 0;
