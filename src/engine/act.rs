@@ -1,46 +1,70 @@
 //! Effects carried out: the intent recorded, the call made, the outcome recorded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::notice::FlipKind;
 use super::run::Run;
 use super::{EngineError, Notice};
-use crate::cloud::{CloudError, Launch};
+use crate::cloud::{CHANGE_TIMEOUT, CloudError, Launch};
 use crate::release::{Effect, EffectResult, Event, Goal, Pins, Problem};
 
-/// How long after its announcement a call may still be sent or land. The SDK gives an operation 40 seconds, and
-/// nothing is sent later than [`SEND_WITHIN`] after the announcement, so a call ends before its deadline.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// How long writing the announcement may take.
-const SEND_WITHIN: Duration = Duration::from_secs(15);
+/// How much time a call has, counted from its announcement. Nothing is sent later than `send`, and a call that was
+/// sent then ends before `deadline`; whoever takes over waits for that, so a flip gets little.
+struct Limits {
+    /// Writing the announcement must be over by then.
+    send: Duration,
+    /// How long the call may take; [`CHANGE_TIMEOUT`] where AWS may need it all.
+    call: Duration,
+    /// After this time the call can no longer be sent.
+    deadline: Duration,
+}
+
+impl Limits {
+    fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::Flip { .. } => {
+                Self { send: Duration::from_secs(5), call: Duration::from_secs(10), deadline: Duration::from_secs(15) }
+            }
+            Effect::Reference { .. }
+            | Effect::Launch { .. }
+            | Effect::Register { .. }
+            | Effect::Deregister { .. }
+            | Effect::Terminate { .. } => {
+                Self { send: Duration::from_secs(15), call: CHANGE_TIMEOUT, deadline: Duration::from_secs(60) }
+            }
+        }
+    }
+}
 
 impl Run<'_> {
     /// Announces the effect, carries it out, and records how it ended.
     pub(super) async fn act(&mut self, effect: Effect) -> Result<(), EngineError> {
         let announced = Instant::now();
-        self.intent_at = announced;
-        let deadline = self.now() + DEADLINE;
+        let limits = Limits::of(&effect);
+        let deadline = self.now() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
-        let result = if announced.elapsed() < SEND_WITHIN {
-            match self.call(&effect).await {
-                Ok(change) => EffectResult::Accepted { change },
-                Err(error) if error.outcome_unknown() || error.transient() => {
-                    self.engine.notices.tell(Notice::Retrying { saw: error.to_string() });
-                    EffectResult::Unknown { saw: error.to_string() }
-                }
-                Err(error) => EffectResult::Refused { problem: self.explain(&effect, &error) },
+        let result = if announced.elapsed() < limits.send {
+            match tokio::time::timeout(limits.call, self.call(&effect)).await {
+                Ok(Ok(change)) => EffectResult::Accepted { change },
+                Ok(Err(error)) if error.outcome_unknown() || error.transient() => self.unknown(error.to_string()),
+                Ok(Err(error)) => EffectResult::Refused { problem: self.explain(&effect, &error) },
+                Err(_) => self.unknown(format!("no answer within {} s", limits.call.as_secs())),
             }
         } else {
-            EffectResult::Unknown { saw: "not sent: writing the announcement took too long".into() }
+            self.unknown("not sent: writing the announcement took too long".into())
         };
         let accepted = matches!(result, EffectResult::Accepted { .. });
         if let (Effect::Flip { to, .. }, true) = (&effect, accepted) {
-            let (kind, since) = match self.goal {
-                Goal::Rollback { .. } => (FlipKind::Rollback, self.engine.started),
-                Goal::Deploy | Goal::Abort | Goal::Sweep if self.is_rolling_back() => (FlipKind::Rollback, announced),
-                Goal::Deploy | Goal::Abort | Goal::Sweep => (FlipKind::Deploy, announced),
+            let (kind, took) = match self.goal {
+                Goal::Rollback { .. } => (FlipKind::Rollback, self.engine.started.elapsed()),
+                Goal::Deploy | Goal::Abort | Goal::Sweep if self.is_rolling_back() => {
+                    (FlipKind::Rollback, announced.elapsed())
+                }
+                Goal::Deploy | Goal::Abort | Goal::Sweep => (FlipKind::Deploy, announced.elapsed()),
             };
-            self.engine.notices.flipped(kind, to, since.elapsed());
+            self.engine.notices.flipped(kind, to, took);
         }
         self.record(Event::Outcome { result }).await?;
         if matches!(effect, Effect::Flip { .. }) {
@@ -51,6 +75,11 @@ impl Run<'_> {
             self.wait(format!("before looking whether it happened: {}", effect.describe()), None).await?;
         }
         Ok(())
+    }
+
+    fn unknown(&self, saw: String) -> EffectResult {
+        self.engine.notices.tell(Notice::Retrying { saw: saw.clone() });
+        EffectResult::Unknown { saw }
     }
 
     /// Forgets the facts that the effect has changed; before a destructive or a moving one everything is read anew.

@@ -1,9 +1,8 @@
 //! `deploy`: from an image to the traffic.
 
-use std::time::Instant;
-
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::look::{Answer, plain_answer};
 use super::run::{Finish, Run};

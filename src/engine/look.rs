@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::run::Run;
 use super::{Engine, EngineError, Notice};

@@ -1,8 +1,7 @@
 //! The loop of every verb that changes something, with its lease.
 
-use std::time::Instant;
-
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::backoff::Backoff;
@@ -33,7 +32,6 @@ pub(super) struct Run<'a> {
     pub(super) memory: Memory,
     pub(super) eyes: Eyes,
     pub(super) session: Option<Session>,
-    pub(super) intent_at: Instant,
     backoff: Backoff,
     facts_at: Option<Instant>,
     owner: Owner,
@@ -58,7 +56,6 @@ impl<'a> Run<'a> {
             memory: Memory::default(),
             eyes: Eyes::default(),
             session: None,
-            intent_at: Instant::now(),
             backoff: Backoff::default(),
             facts_at: None,
             owner: Owner::this_process(verb),
