@@ -53,7 +53,13 @@ pub fn summarize(log: &Log) -> Result<Vec<ReleaseSummary>, IllegalEvent> {
         };
         match summaries.last_mut().filter(|s| s.release == release.id) {
             Some(last) => *last = ReleaseSummary { by: last.by.take(), ..summary },
-            None => summaries.push(summary),
+            None => {
+                // Its previous color was kept for a rollback until now; the next release takes that color.
+                if let Some(last) = summaries.last_mut().filter(|s| s.phase == "retaining") {
+                    last.phase = "done";
+                }
+                summaries.push(summary);
+            }
         }
     }
     Ok(summaries)
