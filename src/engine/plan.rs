@@ -1,5 +1,8 @@
 //! `plan`: what deploy would do, read-only, live state beside intended state.
 
+use std::time::Duration;
+
+use jiff::fmt::friendly::{Designator, SpanPrinter};
 use serde::Serialize;
 
 use super::deploy::DeployRequest;
@@ -114,18 +117,23 @@ impl Engine {
         ));
         steps.push(step("smoke", format!("run {} smoke check(s) on the private endpoints", environment.smoke.len())));
         steps.push(step("switching", format!("move the traffic from {from} to {to} in one write, and read it back")));
-        let quiet = environment.release.converge.quiet;
+        let quiet = words(environment.release.converge.quiet);
         steps.push(match &environment.release.converge.probe {
-            Some(path) => step("converging", format!("probe {path} until only {to} has answered for {quiet:?}")),
-            None => step("converging", format!("wait {quiet:?}")),
+            Some(path) => step("converging", format!("probe {path} until only {to} has answered for {quiet}")),
+            None => step("converging", format!("wait {quiet}")),
         });
-        steps.push(step("baking", format!("watch {to} for {:?}", environment.release.bake)));
+        steps.push(step("baking", format!("watch {to} for {}", words(environment.release.bake))));
         steps.push(step(
             "retaining",
-            format!("keep {from} warm for {:?}; then a sweep takes it down", environment.retain),
+            format!("keep {from} warm for {}; then a sweep takes it down", words(environment.retain)),
         ));
         steps
     }
+}
+
+/// A duration as the environment file writes it: `1h30m`.
+fn words(duration: Duration) -> String {
+    SpanPrinter::new().designator(Designator::Compact).unsigned_duration_to_string(&duration)
 }
 
 fn step(phase: &'static str, text: String) -> PlanStep {
