@@ -5,6 +5,9 @@ mod world;
 
 mod verbs {
     mod environment_file;
+    mod exit_codes;
     mod image;
     mod live_state;
+    mod output;
+    mod story;
 }
