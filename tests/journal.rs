@@ -35,7 +35,7 @@ async fn written(folder: &Path) -> Journal {
 async fn refused(journal: &Journal, folder: &Path) -> JournalError {
     let before = files(folder);
     let read = journal.load().await.expect_err("reading must be refused");
-    let acquired = acquire(&journal, Owner::this_process("deploy")).await.expect_err("must be refused");
+    let acquired = acquire(journal, Owner::this_process("deploy")).await.expect_err("must be refused");
     assert_eq!(read.to_string(), acquired.to_string());
     assert_eq!(files(folder), before, "nothing may be written");
     read
