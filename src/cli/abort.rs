@@ -17,6 +17,6 @@ pub(super) struct Abort {
 
 impl Abort {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
-        out.drive(&self.env, "abort", started, async |engine| engine.abort().await).await
+        self.env.drive(out, "abort", started, async |engine| engine.abort().await).await
     }
 }

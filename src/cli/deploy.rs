@@ -41,6 +41,6 @@ impl Wanted {
 impl Deploy {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
         let wanted = self.wanted.request();
-        out.drive(&self.env, "deploy", started, async |engine| engine.deploy(&wanted).await).await
+        self.env.drive(out, "deploy", started, async |engine| engine.deploy(&wanted).await).await
     }
 }

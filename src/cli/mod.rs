@@ -9,6 +9,7 @@ mod history;
 mod options;
 mod output;
 mod plan;
+mod print;
 mod rollback;
 mod run;
 mod schema;

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::{Exit, run};
 use crate::cloud::Cloud;
 use crate::config;
-use crate::engine::{Engine, Stop};
+use crate::engine::{Engine, EngineError, Finish, Stop};
 use crate::journal::Journal;
 
 /// Flags of every verb.
@@ -80,5 +80,30 @@ impl Env {
             stop,
             started,
         })
+    }
+
+    /// Runs a verb that changes something, shows what it tells, and says how it ended.
+    pub(super) async fn drive(
+        &self,
+        out: &Output,
+        verb: &str,
+        started: Instant,
+        work: impl AsyncFnOnce(&Engine) -> Result<Finish, EngineError>,
+    ) -> Exit {
+        let engine = match self.engine(out, started).await {
+            Ok(engine) => engine,
+            Err(exit) => return exit,
+        };
+        let environment = engine.environment.name.clone();
+        let ended = work(&engine).await;
+        let calls = engine.cloud.calls();
+        // The notices end with the engine that sends them.
+        drop(engine);
+        out.finish().await;
+        out.calls(&calls);
+        match ended {
+            Ok(finish) => out.finished(verb, &environment, &finish),
+            Err(error) => out.engine_error(&environment, &error),
+        }
     }
 }

@@ -1,19 +1,17 @@
 //! Where output goes: results to stdout, words for a person to stderr.
 
-use std::io::Write;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use console::style;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::Exit;
-use super::options::Env;
+use super::print::{eprint_line, print};
 use super::watcher::Watcher;
 use crate::cloud::Calls;
 use crate::config::ConfigErrors;
-use crate::engine::{Engine, EngineError, Finish, Notices};
+use crate::engine::{EngineError, Finish, Notices};
 use crate::release::{Ending, Problem};
 use crate::report::{json_line, problem_text, result_line};
 
@@ -89,31 +87,6 @@ impl Output {
         }
     }
 
-    /// Runs a verb that changes something, shows what it tells, and says how it ended.
-    pub(super) async fn drive(
-        &self,
-        env: &Env,
-        verb: &str,
-        started: Instant,
-        work: impl AsyncFnOnce(&Engine) -> Result<Finish, EngineError>,
-    ) -> Exit {
-        let engine = match env.engine(self, started).await {
-            Ok(engine) => engine,
-            Err(exit) => return exit,
-        };
-        let environment = engine.environment.name.clone();
-        let ended = work(&engine).await;
-        let calls = engine.cloud.calls();
-        // The notices end with the engine that sends them.
-        drop(engine);
-        self.finish().await;
-        self.calls(&calls);
-        match ended {
-            Ok(finish) => self.finished(verb, &environment, &finish),
-            Err(error) => self.engine_error(&environment, &error),
-        }
-    }
-
     /// How often AWS was called, by operation.
     pub(super) fn calls(&self, calls: &Calls) {
         self.json_line(&json_line(Some("aws-calls"), calls));
@@ -169,13 +142,4 @@ impl Output {
 fn bad(headline: &str, problem: &Problem) {
     eprint_line(&format!("{} {headline}", style("error:").for_stderr().red().bold()));
     eprint_line(problem_text(problem).trim_end());
-}
-
-/// A closed pipe (`| head`) is not an error of ours.
-pub(super) fn print(line: &str) {
-    writeln!(std::io::stdout().lock(), "{line}").ok();
-}
-
-pub(super) fn eprint_line(line: &str) {
-    writeln!(std::io::stderr().lock(), "{line}").ok();
 }

@@ -24,6 +24,6 @@ pub(super) struct Rollback {
 
 impl Rollback {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
-        out.drive(&self.env, "rollback", started, async |engine| engine.rollback(self.force).await).await
+        self.env.drive(out, "rollback", started, async |engine| engine.rollback(self.force).await).await
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::{eprint_line, print};
+use super::print::{eprint_line, print};
 use crate::engine::{Notice, Told};
 use crate::release::{Event, ReleaseId};
 use crate::report::{json_line, notice_line};
