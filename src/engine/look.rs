@@ -11,7 +11,8 @@ use super::{Engine, EngineError, Notice};
 use crate::checks::{Prober, SmokeTarget, smoke};
 use crate::cloud::{ChangeId, CloudError, Reading};
 use crate::release::{
-    Color, InstanceFact, Phase, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, State, SwitchPin, Targets,
+    Color, Goal, InstanceFact, Phase, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, State, SwitchPin,
+    Targets,
 };
 
 /// How many looks in a row may fail before the run gives up: with the back-off about a minute and a half.
@@ -57,11 +58,17 @@ impl Run<'_> {
             None => answering.await?,
         };
         let mut failure = None;
-        for answer in answers {
-            match answer {
-                Ok(answer) => self.take_in(answer),
-                Err(error) if error.transient() => failure = Some(error),
-                Err(error) => return Err(error.into()),
+        for (question, answer) in questions.iter().zip(answers) {
+            match (answer, question) {
+                (Ok(answer), _) => self.take_in(answer),
+                (Err(error), Question::Targets(color)) if self.goal == (Goal::Rollback { force: true }) => {
+                    // Health that cannot be read must not keep a forced rollback: nothing counts as healthy.
+                    let text = format!("the health of {color} is not known: {error}");
+                    self.engine.notices.tell(Notice::Warning { text });
+                    self.take_in(Answer::Targets(color.clone(), Targets::default()));
+                }
+                (Err(error), _) if error.transient() => failure = Some(error),
+                (Err(error), _) => return Err(error.into()),
             }
         }
         self.asked(asked_at);

@@ -75,12 +75,11 @@ impl<'a> Run<'a> {
     async fn drive_to_the_end(mut self) -> Result<Finish, EngineError> {
         let ended = self.steps().await.map_err(|error| self.half_way(error));
         let release = self.state.release.as_ref().map(|r| r.id.clone());
-        if let Some(session) = self.session.take() {
-            let given_back = session.release().await;
-            // What ended the run says more than the lease, which also ends by itself.
-            let ending = ended?;
-            given_back?;
-            return Ok(Finish { ending, release });
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.release().await
+        {
+            // What ended the run says more than a lease that also ends by itself.
+            self.engine.notices.tell(Notice::Warning { text: format!("the lease was not given back: {error}") });
         }
         Ok(Finish { ending: ended?, release })
     }

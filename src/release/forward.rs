@@ -409,8 +409,7 @@ impl Step<'_> {
     fn roll_back(&self) -> Decision {
         let (from, to) = (&self.release.from, &self.release.to);
         let forced = self.release.forced;
-        let health = (!forced).then(|| Question::Targets(from.clone()));
-        if let Some(decision) = ask(self.facts, [Question::Traffic].into_iter().chain(health)) {
+        if let Some(decision) = ask(self.facts, [Question::Traffic]) {
             return decision;
         }
         match self.facts.traffic.as_ref() {
@@ -428,8 +427,13 @@ impl Step<'_> {
         if let Some(wait) = self.may_still_land() {
             return wait;
         }
-        if !forced && let Err(problem) = self.can_take_the_traffic_back() {
-            return self.block(problem);
+        if !forced {
+            if let Some(decision) = ask(self.facts, [Question::Targets(from.clone())]) {
+                return decision;
+            }
+            if let Err(problem) = self.can_take_the_traffic_back() {
+                return self.block(problem);
+            }
         }
         Decision::Act(Effect::Flip { from: to.clone(), to: from.clone() })
     }
