@@ -12,6 +12,7 @@ mod world;
 mod bad_days {
     mod scene;
 
+    mod aws;
     mod health;
     mod retention;
     mod rivals;

@@ -17,7 +17,7 @@ use switchback::dev::machine::Catalogue;
 use switchback::engine::{Engine, Notices, Stop};
 use switchback::journal::{Clock, Journal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use crate::world::{ENVIRONMENT, Ran, World, ami, image, until};
@@ -87,6 +87,19 @@ pub(crate) enum Idle<'a> {
 }
 
 impl Running {
+    /// Starts it; the arguments must have `--json`.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+        let mut errors = child.stderr.take().expect("stderr is a pipe");
+        let stderr = tokio::spawn(async move {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).await.expect("stderr is text");
+            text
+        });
+        Self { child, lines, said: Vec::new(), stderr }
+    }
+
     /// The next line; `None` once the program has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
@@ -156,15 +169,7 @@ impl World {
 
     /// Starts the program with `--json`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(&[&["--json"], arguments].concat()).spawn().expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-        let mut errors = child.stderr.take().expect("stderr is a pipe");
-        let stderr = tokio::spawn(async move {
-            let mut text = String::new();
-            errors.read_to_string(&mut text).await.expect("stderr is text");
-            text
-        });
-        Running { child, lines, said: Vec::new(), stderr }
+        Running::of(self.command(&[&["--json"], arguments].concat()))
     }
 
     /// Starts a deploy of `version`.
