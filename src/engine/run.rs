@@ -99,14 +99,15 @@ impl<'a> Run<'a> {
 
     async fn steps(&mut self) -> Result<Ending, EngineError> {
         loop {
-            if self.engine.stop.is_requested() {
-                return Err(EngineError::Interrupted);
-            }
             if let Some(session) = &mut self.session {
                 session.renew_if_due().await?;
             }
             let decision = decide(&self.state, &self.context(), &self.facts, &self.memory);
             tracing::debug!(?decision, "decided");
+            // What is finished is not interrupted.
+            if self.engine.stop.is_requested() && !matches!(decision, Decision::Stop(_)) {
+                return Err(EngineError::Interrupted);
+            }
             match decision {
                 Decision::Ask(questions) => self.look(questions).await?,
                 Decision::Act(effect) => {
