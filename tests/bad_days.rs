@@ -14,6 +14,8 @@ mod bad_days {
 
     mod aws;
     mod health;
+    mod interruptions;
     mod retention;
     mod rivals;
+    mod strangers;
 }
