@@ -13,6 +13,7 @@ use crate::cloud::Cloud;
 use crate::config;
 use crate::engine::{Engine, EngineError, Finish, Stop};
 use crate::journal::Journal;
+use crate::release::Ending;
 
 /// Flags of every verb.
 #[derive(Debug, Clone, Args)]
@@ -100,7 +101,9 @@ impl Env {
         // The notices end with the engine that sends them.
         drop(engine);
         out.finish().await;
-        out.calls(&calls);
+        // Before a refusal, the calls that led to it would only be in the way of a person.
+        let acted = ended.as_ref().is_ok_and(|f| !matches!(f.ending, Ending::Refused(_) | Ending::Nothing(_)));
+        out.calls(&calls, acted);
         match ended {
             Ok(finish) => out.finished(verb, &environment, &finish),
             Err(error) => out.engine_error(&environment, &error),

@@ -87,10 +87,10 @@ impl Output {
         }
     }
 
-    /// How often AWS was called, by operation.
-    pub(super) fn calls(&self, calls: &Calls) {
+    /// How often AWS was called, by operation; to a person only where it is `worth_saying`.
+    pub(super) fn calls(&self, calls: &Calls, worth_saying: bool) {
         self.json_line(&json_line(Some("aws-calls"), calls));
-        if !calls.by_operation.is_empty() {
+        if worth_saying && !calls.by_operation.is_empty() {
             let list: Vec<_> = calls.by_operation.iter().map(|(operation, n)| format!("{operation} {n}")).collect();
             self.say(&format!("{} AWS calls: {}", calls.total(), list.join(", ")));
         }

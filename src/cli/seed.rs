@@ -56,6 +56,8 @@ pub(super) fn exports(dev: &DevCloud, region: &str) -> String {
     let variables = [
         ("AWS_ENDPOINT_URL", dev.url()),
         ("AWS_REGION", region.to_owned()),
+        // The older AWS command line knows no other name.
+        ("AWS_DEFAULT_REGION", region.to_owned()),
         ("AWS_ACCESS_KEY_ID", "DEVCLOUD".into()),
         ("AWS_SECRET_ACCESS_KEY", "dev-cloud".into()),
     ];

@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
         }
         let mode = match self.goal {
             Goal::Deploy | Goal::Sweep => Acquire::IfFree,
-            Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: format!("{} asked for it", self.owner) },
+            Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: "a person asked for it".into() },
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
         let settle = session.settle_until();

@@ -59,6 +59,8 @@ pub struct ReleaseStatus {
     pub to: Color,
     /// Where it stands.
     pub phase: &'static str,
+    /// Whether it is still on its way, forward or back; a run goes on with it.
+    pub unfinished: bool,
     /// When it started.
     pub started_at: Timestamp,
     /// When the idle color expires, where a timer runs.
@@ -132,7 +134,9 @@ impl Engine {
                     },
                     run: colors
                         .into_iter()
-                        .filter_map(|c| self.cloud.repair(pins, reading, c).map(|command| format!("to {c}: {command}")))
+                        .filter_map(|c| {
+                            self.cloud.repair(pins, reading, c).map(|run| format!("{run} # all traffic to {c}"))
+                        })
                         .collect(),
                 })
             }
@@ -141,11 +145,16 @@ impl Engine {
                     r.live() != color
                         && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
                 })?;
-                let mut run = vec![format!("switchback rollback {} --force (makes {color} the truth)", self.typed)];
+                let mut run = Vec::new();
+                // Where the traffic of this release is still to come or has come back, a rollback has no say.
+                if matches!(release.phase, Phase::Converging { .. } | Phase::Baking { .. } | Phase::Retaining { .. }) {
+                    let verb = format!("switchback rollback {} --force", self.typed);
+                    run.push(format!("{verb} # takes the traffic on {color} as right"));
+                }
                 run.extend(
                     self.cloud
                         .repair(pins, reading, release.live())
-                        .map(|c| format!("back to {}: {c}", release.live())),
+                        .map(|c| format!("{c} # back to {}", release.live())),
                 );
                 Some(Problem {
                     saw: format!("all traffic goes to {color}, written by somebody else"),
@@ -170,6 +179,7 @@ fn release_status(state: &State) -> Option<ReleaseStatus> {
         from: release.from.clone(),
         to: release.to.clone(),
         phase: release.phase.name(),
+        unfinished: !release.phase.is_settled(),
         started_at: release.started_at,
         expires: expires_at.map(|_| release.idle().clone()),
         expires_at,

@@ -102,8 +102,8 @@ pub fn on_its_way(state: &State, image: &str, env: &str) -> Option<Result<(), Pr
         saw: format!("release {} of {} is unfinished: {}", release.id, release.image, release.phase.name()),
         expected: "one release at a time".into(),
         run: vec![
-            format!("switchback deploy {env} --image {} (finishes it)", release.image),
-            format!("switchback abort {env} (undoes it)"),
+            format!("switchback deploy {env} --image {} # finishes it", release.image),
+            format!("switchback abort {env} # undoes it"),
         ],
     }))
 }
@@ -129,9 +129,9 @@ fn sides<'a>(state: &State, request: &'a Request, facts: &'a Facts) -> Result<(&
         && matches!(release.phase, Phase::Retaining { .. } | Phase::RolledBack { .. })
         && release.live() != live
     {
-        let mut run = vec![format!("{status} (prints the command that puts the traffic back)")];
+        let mut run = vec![format!("{status} # prints the command that puts the traffic back")];
         if matches!(release.phase, Phase::Retaining { .. }) {
-            run.push(format!("switchback rollback {} --force (makes {live} the truth)", request.env));
+            run.push(format!("switchback rollback {} --force # takes the traffic on {live} as right", request.env));
         }
         return Err(Problem {
             saw: format!("all traffic goes to {live}, written by somebody else"),

@@ -154,7 +154,7 @@ impl Step<'_> {
         Err(Problem::new(
             format!("{from} cannot take the traffic: {}", targets.describe()),
             format!("at least {needed} healthy target(s) on {from}"),
-            format!("switchback rollback {} --force (flips regardless)", self.cx.env),
+            format!("switchback rollback {} --force # flips regardless", self.cx.env),
         ))
     }
 

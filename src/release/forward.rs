@@ -401,7 +401,7 @@ impl Step<'_> {
         let end = since + self.cx.policy.bake;
         if self.sick_looks() > 0 || self.cx.now < end {
             let until = (self.cx.now < end).then_some(end);
-            return Decision::Wait { reason: format!("baking: {to} has {}", self.facts.targets[to].describe()), until };
+            return Decision::Wait { reason: format!("{to} has {}", self.facts.targets[to].describe()), until };
         }
         Decision::Record(Event::Retained { until: self.cx.now + self.cx.policy.retain })
     }

@@ -57,7 +57,7 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
             ),
             format!("no instance of {idle} behind {live}"),
             format!(
-                "aws ec2 create-tags --resources {} --tags Key=switchback:color,Value={live} (if it belongs there)",
+                "aws ec2 create-tags --resources {} --tags Key=switchback:color,Value={live} # if it belongs there",
                 strays.join(" ")
             ),
         )));
@@ -145,7 +145,8 @@ pub(super) fn not_ours(name: &str, env: &str, idle: &Color, strangers: &[&str]) 
         run: vec![
             format!("switchback status {env}"),
             format!(
-                "to hand them over: aws ec2 create-tags --resources {} --tags Key=switchback:environment,Value={name} Key=switchback:color,Value={idle}",
+                "aws ec2 create-tags --resources {} --tags Key=switchback:environment,Value={name} \
+                 Key=switchback:color,Value={idle} # hands them over",
                 strangers.join(" "),
             ),
         ],

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::words::{age, problem_text};
 use crate::engine::{ColorStatus, Expired, Plan, ReleaseSummary, Status};
-use crate::release::Traffic;
+use crate::release::{Targets, Traffic};
 
 /// The environment as it is.
 pub fn status_text(status: &Status, now: Timestamp) -> String {
@@ -27,8 +27,13 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
                 false => format!("{color} has expired; the next sweep takes it down\n"),
             });
         }
+        let nobody = status.lease.as_ref().is_none_or(|l| l.expired);
+        if nobody && release.unfinished {
+            text.push_str("nobody works on it: `deploy` with the same image goes on, `abort` undoes it\n");
+        }
         if let Some(problem) = &release.problem {
-            text.push_str(&format!("\n{}", problem_text(problem)));
+            let why = if release.phase == "blocked" { "a person must decide" } else { "it failed" };
+            text.push_str(&format!("\n{why}:\n{}", problem_text(problem)));
         }
     } else {
         text.push_str("\nno release has been recorded\n");
@@ -78,7 +83,7 @@ pub fn history_text(releases: &[ReleaseSummary]) -> String {
             release.by.clone().unwrap_or_default(),
         ]);
     }
-    let mut text = format!("{table}\n");
+    let mut text = format!("{}\n", table.trim_fmt());
     for release in releases.iter().rev() {
         if let Some(problem) = &release.failure {
             text.push_str(&format!("\n{}:\n{}", release.release, problem_text(problem)));
@@ -122,13 +127,26 @@ fn colors(colors: &[ColorStatus], now: Timestamp) -> String {
         table.add_row([
             color.color.to_string(),
             share,
-            if color.targets.list.is_empty() { "none".into() } else { color.targets.describe() },
+            targets(&color.targets),
             color.image.clone().unwrap_or_else(|| "-".into()),
             color.instances.len().to_string(),
             color.since.map_or_else(|| "-".into(), |since| age(since, now)),
         ]);
     }
-    format!("{table}\n")
+    let mut text = format!("{}\n", table.trim_fmt());
+    for color in colors.iter().filter(|c| c.targets.healthy() < c.targets.list.len()) {
+        text.push_str(&format!("\n{}: {}\n", color.color, color.targets.describe()));
+    }
+    text
+}
+
+/// The targets in short: who is not healthy stands below the table.
+fn targets(targets: &Targets) -> String {
+    match (targets.healthy(), targets.list.len()) {
+        (_, 0) => "none".into(),
+        (healthy, all) if healthy == all => format!("{healthy} healthy"),
+        (healthy, all) => format!("{healthy} of {all} healthy"),
+    }
 }
 
 fn plain_table() -> Table {

@@ -199,7 +199,7 @@ async fn a_rollback_checks_that_the_previous_color_can_take_the_traffic_and_forc
     .await;
     world.dev.forget_calls();
     let refused = world.run(&["rollback", "ENV"]).await.exits(3).says("blue cannot take the traffic: 1 healthy");
-    refused.says("at least 2 healthy target(s) on blue").says("--force (flips regardless)");
+    refused.says("at least 2 healthy target(s) on blue").says("--force # flips regardless");
     assert_eq!(world.writes(), [].into());
     assert_eq!(world.version().await, "v1");
     let forced = world.run(&["rollback", "ENV", "--force"]).await.exits(0);

@@ -107,7 +107,7 @@ async fn with_json_every_line_on_stdout_is_an_object_with_the_documented_fields(
     assert_eq!((&blue["image"], &green["image"]), (&json!(ami("v0")), &json!(ami("v1"))));
     assert_eq!(
         keys(&status["release"]),
-        ["id", "image", "from", "to", "phase", "started_at", "expires_at", "expires", "problem"]
+        ["id", "image", "from", "to", "phase", "unfinished", "started_at", "expires_at", "expires", "problem"]
     );
     assert_eq!((&status["release"]["phase"], &status["release"]["expires"]), (&json!("retaining"), &json!("blue")));
     times_are_utc([&status]);

@@ -81,7 +81,7 @@ impl Summary {
         for (operation, count) in &self.aws_calls {
             table.add_row([format!("  {operation}"), count.to_string()]);
         }
-        let mut text = format!("{table}\n");
+        let mut text = format!("{}\n", table.trim_fmt());
         for error in &self.errors {
             text.push_str(&format!("failed: {error}\n"));
         }
