@@ -45,7 +45,10 @@ impl Watcher {
         let Some(line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
         match &self.spinner {
             Some(spinner) if matches!(told.notice, Notice::Waiting { .. }) => spinner.set_message(line.clone()),
-            Some(spinner) => spinner.suspend(|| eprint_line(&line)),
+            Some(spinner) => {
+                spinner.set_message("");
+                spinner.suspend(|| eprint_line(&line));
+            }
             // A wait that goes on says nothing new in a log.
             None if self.last.as_ref() == Some(&line) => {}
             None => eprint_line(&line),

@@ -150,10 +150,11 @@ impl Stage {
     /// Leaves everything running until somebody presses Ctrl-C.
     pub(super) async fn keep(&self, out: &Output) {
         out.say(&format!(
-            "\nThe dev cloud goes on until Ctrl-C. In another terminal:\n\n{}\n  switchback status {file}\n  switchback deploy {file} --image {}\n  switchback rollback {file}\n",
+            "\nThe dev cloud goes on until Ctrl-C. In another terminal:\n\n{}\n  {program} status {file}\n  {program} deploy {file} --image {}\n  {program} rollback {file}\n",
             exports(&self.dev, REGION),
             image_id("v1"),
-            file = self.folder.path().join("demo.yaml").display(),
+            program = std::env::args().next().unwrap_or_else(|| "switchback".into()),
+            file = self.typed,
         ));
         self.stop.requested().await;
     }
