@@ -15,6 +15,7 @@ mod bad_days {
     mod aws;
     mod health;
     mod interruptions;
+    mod journal;
     mod retention;
     mod rivals;
     mod strangers;
