@@ -23,7 +23,7 @@ async fn everything_is_refused(world: &World, text: &str) {
     let entries = fs::read_dir(world.journal()).unwrap().count();
     world.dev.forget_calls();
     let deploy = ["deploy", "ENV", "--image", &ami("v2")];
-    for arguments in [&deploy[..], &["rollback", "ENV"], &["abort", "ENV"], &["sweep", "ENV"], &["status", "ENV"]] {
+    for arguments in [&deploy[..], &["rollback", "ENV"], &["abort", "ENV"], &["sweep", "ENV"]] {
         let ran = world.run(arguments).await.exits(3).says(text);
         assert_eq!(ran.stdout, "", "{arguments:?}");
         // The same as a value, for programs.
@@ -33,6 +33,14 @@ async fn everything_is_refused(world: &World, text: &str) {
         assert!(last["message"].as_str().unwrap().contains(text), "{arguments:?}: {last}");
     }
     world.run(&["history", "ENV"]).await.exits(3).says(text);
+    // Whoever has to decide what to do still sees what the load balancer does.
+    let status = world.run(&["status", "ENV"]).await.exits(3);
+    for part in ["shop: all traffic goes to green", &ami("v1"), "nothing is known of releases", text] {
+        assert!(status.stdout.contains(part), "no {part:?} in\n{}", status.stdout);
+    }
+    let status = world.run(&["--json", "status", "ENV"]).await.exits(3).lines().remove(0);
+    assert_eq!((&status["traffic"]["color"], &status["release"]), (&Value::from("green"), &Value::Null));
+    assert!(status["journal_problem"].as_str().unwrap().contains(text), "{status:#}");
     assert_eq!(world.writes(), BTreeMap::new());
     assert_eq!(fs::read_dir(world.journal()).unwrap().count(), entries);
 }
@@ -158,7 +166,7 @@ async fn an_entry_that_nobody_may_read_is_named() {
     world.deploy("v1").await.exits(0);
     let path = entry(&world, 6);
     allow(&path, 0);
-    for arguments in [&["rollback", "ENV"][..], &["status", "ENV"], &["history", "ENV"]] {
+    for arguments in [&["rollback", "ENV"][..], &["history", "ENV"]] {
         let ran = run_like_anybody(&world, arguments).await.exits(3).says("cannot read").says(path.to_str().unwrap());
         ran.says("the right to read it");
     }
