@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::run::Run;
 use super::{Engine, EngineError, Notice};
 use crate::checks::{Prober, SmokeTarget, smoke};
-use crate::cloud::{ChangeId, CloudError, Reading};
+use crate::cloud::{ChangeId, CloudError, Kind, Reading};
 use crate::release::{
-    Color, Goal, InstanceFact, Phase, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, State, SwitchPin,
+    Color, Goal, InstanceFact, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, Spreading, State, SwitchPin,
     Targets,
 };
 
@@ -119,7 +119,7 @@ async fn answer(
     let pins = &release.pins;
     match question {
         Question::Traffic | Question::Targets(_) | Question::Instances(_) => plain_answer(engine, pins, question).await,
-        Question::Synced => synced(engine, release).await,
+        Question::Synced => synced(engine, state).await,
         Question::Smoke(color) => {
             let endpoints = known_endpoints(state, pins, color);
             let target = SmokeTarget {
@@ -166,13 +166,16 @@ pub(super) async fn plain_answer(engine: &Engine, pins: &Pins, question: &Questi
 
 /// Whether the last DNS change has reached every server. A change whose id was lost with a crash cannot be
 /// asked for; AWS calls 60 seconds the usual time, so twice that counts as there.
-async fn synced(engine: &Engine, release: &Release) -> Result<Answer, CloudError> {
-    if let Some(change) = &release.change {
-        return Ok(Answer::Synced(engine.cloud.synced(&ChangeId::new(change)).await?));
-    }
-    let Phase::Converging { since } = &release.phase else { return Ok(Answer::Synced(false)) };
+async fn synced(engine: &Engine, state: &State) -> Result<Answer, CloudError> {
+    let Some(Spreading { since, change }) = &state.spreading else { return Ok(Answer::Synced(true)) };
     let age = engine.journal.clock().now().duration_since(*since);
-    Ok(Answer::Synced(age >= jiff::SignedDuration::from_secs(120)))
+    let old = age >= jiff::SignedDuration::from_secs(120);
+    let Some(change) = change else { return Ok(Answer::Synced(old)) };
+    match engine.cloud.synced(&ChangeId::new(change)).await {
+        // A change that AWS does not know any more is not on its way any more.
+        Err(error) if old && error.kind == Kind::NotFound => Ok(Answer::Synced(true)),
+        synced => Ok(Answer::Synced(synced?)),
+    }
 }
 
 /// The private endpoints of a color: as recorded, or else as AWS has them by tag.

@@ -33,4 +33,4 @@ pub use memory::Memory;
 pub use phase::Phase;
 pub use pins::{GroupPin, Pins, RecordPin, RoutePin, SubnetPin, SwitchPin};
 pub use problem::Problem;
-pub use state::{Announced, IllegalEvent, Moved, Occupant, Pending, Release, State};
+pub use state::{Announced, IllegalEvent, Moved, Occupant, Pending, Release, Spreading, State};

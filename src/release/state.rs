@@ -22,6 +22,17 @@ pub struct State {
     pub late_until: Option<Timestamp>,
     /// When each color may last have had traffic, as far as it is recorded; nothing for one that was emptied since.
     pub carried: BTreeMap<Color, Timestamp>,
+    /// The last change of DNS records, until it is recorded that it has reached every resolver.
+    pub spreading: Option<Spreading>,
+}
+
+/// A change of DNS records that resolvers may not follow yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spreading {
+    /// When it was announced.
+    pub since: Timestamp,
+    /// Its id, where AWS's answer arrived.
+    pub change: Option<String>,
 }
 
 /// A mutating call without a recorded outcome.
@@ -94,8 +105,6 @@ pub struct Release {
     pub refused: Option<Problem>,
     /// How many effects in a row had no answer.
     pub unanswered: u32,
-    /// Id of the last DNS change, where there was one.
-    pub change: Option<String>,
 }
 
 /// Whether a release has moved the traffic.
@@ -185,7 +194,6 @@ impl State {
                 announced: None,
                 refused: None,
                 unanswered: 0,
-                change: None,
             });
             return Ok(());
         }
@@ -201,6 +209,8 @@ impl State {
                 release.refused = None;
                 if matches!(effect, Effect::Flip { .. }) {
                     release.flips += 1;
+                    let dns = release.pins.ttl_seconds() > 0;
+                    self.spreading = dns.then_some(Spreading { since: at, change: None });
                 }
             }
             Event::Outcome { result } => {
@@ -208,9 +218,17 @@ impl State {
                 match result {
                     EffectResult::Accepted { change } => {
                         release.unanswered = 0;
-                        release.change.clone_from(change);
-                        if let Effect::Launch { subnet, .. } = pending.effect {
-                            release.launched.insert(subnet);
+                        match pending.effect {
+                            Effect::Launch { subnet, .. } => drop(release.launched.insert(subnet)),
+                            Effect::Flip { .. } => {
+                                if let Some(spreading) = &mut self.spreading {
+                                    spreading.change.clone_from(change);
+                                }
+                            }
+                            Effect::Reference { .. }
+                            | Effect::Register { .. }
+                            | Effect::Deregister { .. }
+                            | Effect::Terminate { .. } => {}
                         }
                     }
                     EffectResult::Refused { problem } => {
@@ -265,10 +283,10 @@ impl State {
                 self.occupants.remove(release.idle());
                 self.carried.remove(release.idle());
             }
+            Event::Converged => self.spreading = None,
             Event::ReleaseStarted { .. }
             | Event::Warmed
             | Event::SmokePassed
-            | Event::Converged
             | Event::Retained { .. }
             | Event::AbortRequested
             | Event::RetirementStarted

@@ -22,6 +22,9 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
     if cx.policy.probe && state.carried.contains_key(idle) {
         questions.push(Question::Probe { old: idle.clone(), new: live.clone() });
     }
+    if state.spreading.is_some() && step.memory.synced_since().is_none() {
+        questions.push(Question::Synced);
+    }
     if let Some(decision) = ask(facts, questions) {
         return Some(decision);
     }
@@ -84,7 +87,15 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
 fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
     let Step { state, release, cx, facts, memory } = *step;
     let idle = release.idle();
-    let settled = *state.carried.get(idle)? + cx.policy.quiet + cx.policy.ttl;
+    let mut settled = *state.carried.get(idle)? + cx.policy.quiet + cx.policy.ttl;
+    if state.spreading.is_some() {
+        let Some(synced) = memory.synced_since() else {
+            let reason = format!("the DNS change that took the traffic from {idle} has not reached every server");
+            return Some(Decision::Wait { reason, until: None });
+        };
+        // A resolver that asked just before may answer the old way for the time to live.
+        settled = settled.max(synced + cx.policy.ttl);
+    }
     if cx.now < settled {
         let reason = format!("the traffic has just left {idle}");
         return Some(Decision::Wait { reason, until: Some(settled) });

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use switchback::release::{
-    Announced, Decision, Effect, Event, Facts, Goal, HealthState, InstanceState, Memory, Pending, Phase, ProbeAnswer,
-    Question, State, decide,
+    Announced, Decision, Effect, EffectResult, Event, Facts, Goal, HealthState, InstanceState, Memory, Pending, Phase,
+    ProbeAnswer, Question, RecordPin, RoutePin, Spreading, State, SwitchPin, decide,
 };
 
 use crate::build::{at, blocks, blue, context, green, instance, next, seen, state_in, targets, waits, well};
@@ -69,6 +70,66 @@ fn a_color_that_has_just_lost_the_traffic_is_left_alone_for_the_quiet_time_and_t
         assert_eq!(waits(clearing_too(&state, 1119, &facts)), Some(at(1120)));
         assert!(matches!(clearing_too(&state, 1120, &facts), Decision::Act(Effect::Deregister { .. })));
     }
+}
+
+#[test]
+fn a_color_behind_records_is_left_alone_until_every_server_has_the_change_and_the_ttl_has_passed() {
+    for (mut state, idle, mut facts) in takedowns() {
+        state.carried.insert(idle.clone(), at(0));
+        let goal = if idle == green() { Goal::Deploy } else { Goal::Sweep };
+        let mut cx = context(goal, 5000);
+        cx.policy.ttl = SignedDuration::from_secs(60);
+        facts.synced = None;
+        assert!(matches!(decide(&state, &cx, &facts, &Memory::default()), Decision::Act(Effect::Deregister { .. })));
+
+        state.spreading = Some(Spreading { since: at(0), change: Some("C1".into()) });
+        let asked = decide(&state, &cx, &facts, &Memory::default());
+        assert_eq!(asked, Decision::Ask(BTreeSet::from([Question::Synced])));
+        facts.synced = Some(false);
+        assert_eq!(waits(decide(&state, &cx, &facts, &Memory::default())), None);
+        facts.synced = Some(true);
+        let mut memory = Memory::default();
+        memory.note(&facts, at(5000));
+        assert_eq!(waits(decide(&state, &cx, &facts, &memory)), Some(at(5060)));
+        cx.now = at(5060);
+        assert!(matches!(decide(&state, &cx, &facts, &memory), Decision::Act(Effect::Deregister { .. })));
+    }
+}
+
+#[test]
+fn a_change_of_records_is_remembered_over_other_calls_and_releases_until_it_has_converged() {
+    let route = RoutePin { dns_name: "lb.example".into(), port: 80, https: false, host: None };
+    let records = RecordPin {
+        zone: "Z1".into(),
+        name: "shop.example.".into(),
+        record_type: "A".into(),
+        ttl_seconds: 60,
+        entries: [(blue(), route.clone()), (green(), route)].into(),
+    };
+    let dns = |mut state: State| {
+        state.release.as_mut().unwrap().pins.route = SwitchPin::Records(records.clone());
+        state
+    };
+    let accepted =
+        |change: Option<&str>| Event::Outcome { result: EffectResult::Accepted { change: change.map(str::to_owned) } };
+    let mut state = dns(state_in(Phase::RollingBack));
+    let flip = Effect::Flip { from: green(), to: blue() };
+    state.apply(at(100), &Event::Intent { effect: flip, deadline: at(160) }).unwrap();
+    assert_eq!(state.spreading, Some(Spreading { since: at(100), change: None }));
+    state.apply(at(101), &accepted(Some("C7"))).unwrap();
+    let spreading = Some(Spreading { since: at(100), change: Some("C7".into()) });
+    state.apply(at(102), &Event::RolledBack { until: at(110) }).unwrap();
+    assert_eq!(state.spreading, spreading);
+    state.apply(at(120), &crate::build::started()).unwrap();
+    let effect = Effect::Deregister { color: green(), instances: vec!["g1".into()] };
+    state.apply(at(121), &Event::Intent { effect, deadline: at(160) }).unwrap();
+    state.apply(at(122), &accepted(None)).unwrap();
+    assert_eq!(state.spreading, spreading, "another call's answer is not this change's");
+
+    let mut state = dns(state_in(Phase::Converging { since: at(0) }));
+    state.spreading = spreading;
+    state.apply(at(200), &Event::Converged).unwrap();
+    assert_eq!(state.spreading, None);
 }
 
 #[test]

@@ -148,7 +148,8 @@ fn ttl_seconds(pair: &[ResourceRecordSet]) -> u32 {
         Some(ttl) if r.alias_target().is_none() => u32::try_from(ttl).unwrap_or(0),
         _ => ALIAS_TTL_SECONDS,
     };
-    pair.iter().map(ttl).max().unwrap_or(ALIAS_TTL_SECONDS)
+    // Never 0, which would say that there are no resolvers to wait for.
+    pair.iter().map(ttl).max().unwrap_or(ALIAS_TTL_SECONDS).max(1)
 }
 
 fn refused(saw: String, expected: String, zone: &str, dns: &Dns) -> CloudError {
