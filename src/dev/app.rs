@@ -31,6 +31,9 @@ pub struct AppOptions {
     /// The version that it tells in `/`, `/version` and the header `x-version`.
     #[arg(id = "app-version", long = "app-version", value_name = "TEXT", default_value = "v1")]
     pub version: String,
+    /// Serve every path under this prefix too: with `/api`, `/api/version` answers as `/version` does.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub prefix: String,
     /// Wait this long before listening.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub start_delay: Duration,
@@ -74,7 +77,13 @@ pub struct InvalidFault;
 impl AppOptions {
     /// A well-behaved program of this version.
     pub fn new(version: impl Into<String>) -> Self {
-        Self { version: version.into(), start_delay: Duration::ZERO, exit_after: None, faults: Vec::new() }
+        Self {
+            version: version.into(),
+            prefix: String::new(),
+            start_delay: Duration::ZERO,
+            exit_after: None,
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -174,7 +183,7 @@ impl App {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let path = request.uri().path();
+        let path = self.path(&request);
         let fault = self.options.faults.iter().find(|on| on.path == path).map(|on| &on.fault);
         let mut answer = match fault {
             None => self.page(&request),
@@ -191,11 +200,17 @@ impl App {
         answer
     }
 
+    /// The path without the prefix.
+    fn path<'a>(&self, request: &'a Request<Incoming>) -> &'a str {
+        let path = request.uri().path();
+        path.strip_prefix(self.options.prefix.as_str()).filter(|rest| rest.starts_with('/')).unwrap_or(path)
+    }
+
     fn page(&self, request: &Request<Incoming>) -> Answer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         }
-        match request.uri().path() {
+        match self.path(request) {
             "/" => {
                 let body = serde_json::json!({ "version": self.options.version, "instance": self.instance });
                 let mut page = text(StatusCode::OK, &body.to_string());
@@ -324,6 +339,21 @@ mod tests {
         assert!(get(app.address, "/version").await.ends_with("\r\n\r\nv 7"));
         assert!(get(app.address, "/healthz").await.ends_with("\r\n\r\nok"));
         assert!(get(app.address, "/nothing").await.starts_with("HTTP/1.1 404 "));
+    }
+
+    #[tokio::test]
+    async fn it_serves_the_same_under_a_prefix() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let options = AppOptions { prefix: "/api".into(), ..AppOptions::new("v7") };
+        let task = tokio::spawn(serve(socket, options, "i-1".into(), std::future::pending()));
+        for path in ["/version", "/api/version"] {
+            assert!(get(address, path).await.ends_with("\r\n\r\nv7"), "{path}");
+        }
+        for path in ["/apiversion", "/api", "/api/api/version"] {
+            assert!(get(address, path).await.starts_with("HTTP/1.1 404 "), "{path}");
+        }
+        task.abort();
     }
 
     #[tokio::test]
