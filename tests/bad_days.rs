@@ -15,7 +15,6 @@ mod bad_days {
     mod aws;
     mod health;
     mod interruptions;
-    mod journal;
     mod retention;
     mod rivals;
     mod strangers;

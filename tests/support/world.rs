@@ -120,7 +120,9 @@ impl World {
 
     /// Folder of the journal's entries.
     pub(crate) fn journal(&self) -> PathBuf {
-        self.folder.path().join(".switchback").join("shop")
+        let text = std::fs::read_to_string(self.env()).unwrap_or_default();
+        let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap_or("shop").to_owned();
+        self.folder.path().join(".switchback").join(name)
     }
 
     /// The world's own folder.
@@ -183,8 +185,13 @@ impl World {
 
     /// A client's load through the load balancer.
     pub(crate) async fn load(&self) -> Load {
+        self.load_on("/").await
+    }
+
+    /// The same, on another path.
+    pub(crate) async fn load_on(&self, path: &str) -> Load {
         let options = LoadOptions { connections: 8, rate: Some(400), ..LoadOptions::default() };
-        Load::start(&format!("{}/", self.seeded.url), options).await.expect("the load starts")
+        Load::start(&format!("{}{path}", self.seeded.url), options).await.expect("the load starts")
     }
 
     /// Ends the load and checks that no request failed.

@@ -43,7 +43,7 @@ pub(super) struct Stage {
     watcher: JoinHandle<()>,
     stop: Stop,
     /// Holds the environment file and its journal.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -100,7 +100,7 @@ impl Stage {
             told,
             watcher,
             stop,
-            _folder: folder,
+            folder,
         })
     }
 
