@@ -4,6 +4,7 @@
 mod world;
 
 mod verbs {
+    mod dev;
     mod environment_file;
     mod exit_codes;
     mod image;

@@ -58,6 +58,19 @@ impl World {
         self.records().await.iter().map(|r| r.weight().expect("a weight")).collect()
     }
 
+    /// Somebody gives these records these weights.
+    async fn weigh(&self, records: &[ResourceRecordSet], weights: [i64; 2]) {
+        let changes = records.iter().zip(weights).map(|(record, weight)| {
+            let mut set = record.clone();
+            set.weight = Some(weight);
+            Change::builder().action(ChangeAction::Upsert).resource_record_set(set).build().expect("a change")
+        });
+        let batch = ChangeBatch::builder().set_changes(Some(changes.collect())).build().expect("a batch");
+        let change = self.route53().change_resource_record_sets().hosted_zone_id(self.zone()).change_batch(batch);
+        change.send().await.expect("Route 53 takes it");
+        self.dev.forget_calls();
+    }
+
     /// Somebody replaces the aliases by CNAMEs of this time to live.
     async fn use_cnames(&self, ttl_s: i64) {
         let change = |action, set| Change::builder().action(action).resource_record_set(set).build().expect("a change");
@@ -197,6 +210,35 @@ async fn records_with_a_short_time_to_live_are_flipped_in_one_batch_and_waited_f
     let versions = clients.saw_no_failure(&FLIPS).await;
     assert_eq!(versions.into_keys().collect::<Vec<_>>(), ["v0", "v1", "v2"]);
     Arc::into_inner(world).expect("the clients are gone").end().await;
+}
+
+#[tokio::test]
+async fn records_that_are_split_or_both_0_are_refused_and_left_as_they_are() {
+    let text = example("route53.yaml", &[("port: 80 ", "port: 8080")]);
+    let world = world(&text).await;
+    let before = world.records().await;
+    for (weights, words) in [
+        ([200, 55], "the traffic is split: blue=200, green=55"),
+        // Route 53 answers with every record alike when all weights are 0.
+        ([0, 0], "the traffic is split: blue=0, green=0"),
+    ] {
+        world.weigh(&before, weights).await;
+        for verb in ["deploy", "plan"] {
+            let ran = world.run(&[verb, "ENV", "--image", &ami("v1")]).await.exits(3);
+            let told = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(told.contains(words) && told.contains("switchback status"), "{told}");
+        }
+        assert_eq!((world.writes(), world.weights().await), ([].into(), weights.to_vec()));
+        let status = world.run(&["status", "ENV"]).await.exits(0);
+        assert!(
+            status.stdout.contains(words) && status.stdout.contains("aws route53 change-resource-record-sets"),
+            "{}",
+            status.stdout
+        );
+    }
+    assert!(!world.journal().exists());
+    world.nothing_is_left_of(1).await;
+    world.end().await;
 }
 
 /// One verb of the engine on a clock of its own, which goes on by 10 seconds whenever the engine waits. Of the program
