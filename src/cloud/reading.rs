@@ -1,5 +1,7 @@
 //! [`Reading`]: the switch as AWS has it, and the writes that start from one.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticloadbalancingv2::types::Action;
 use aws_sdk_route53::types::ResourceRecordSet;
 
@@ -21,6 +23,25 @@ pub(super) enum Raw {
     Actions(Vec<Action>),
     /// Every record of the name and type.
     Records(Vec<ResourceRecordSet>),
+}
+
+impl Reading {
+    /// The weight of every color that the switch names; of none where the switch is foreign.
+    pub fn weights(&self, pins: &Pins) -> BTreeMap<Color, u32> {
+        if matches!(self.traffic, Traffic::Foreign { .. }) {
+            return BTreeMap::new();
+        }
+        match &self.raw {
+            Raw::Actions(list) => actions::weights(list, &pins.groups).unwrap_or_default(),
+            Raw::Records(list) => {
+                let weight = |color: &Color| {
+                    let record = list.iter().find(|r| r.set_identifier() == Some(color.as_str()))?;
+                    Some((color.clone(), u32::try_from(record.weight()?).ok()?))
+                };
+                pins.groups.keys().filter_map(weight).collect()
+            }
+        }
+    }
 }
 
 impl Cloud {

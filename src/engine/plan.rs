@@ -49,7 +49,8 @@ impl Engine {
             &self.environment,
             &prepared.state,
             &prepared.facts,
-            prepared.reading.as_ref().map(|r| &r.traffic),
+            &prepared.request.pins,
+            prepared.reading.as_ref(),
         );
         let (steps, refused) = match prepared.admission {
             Err(problem) => (Vec::new(), Some(problem)),

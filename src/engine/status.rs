@@ -34,7 +34,7 @@ pub struct ColorStatus {
     pub color: Color,
     /// Whether it has all the traffic.
     pub live: bool,
-    /// Its weight where the traffic is split.
+    /// Its weight in the switch; `None` where the switch does not name it, or is foreign.
     pub weight: Option<u32>,
     /// Its targets.
     pub targets: Targets,
@@ -103,10 +103,9 @@ impl Engine {
             questions.extend([Question::Targets(color.clone()), Question::Instances(color.clone())]);
         }
         let (facts, reading) = self.facts_about_both_colors(&pins, &questions).await?;
-        let traffic = reading.as_ref().map(|r| &r.traffic);
         Ok(Status {
             environment: self.environment.name.clone(),
-            colors: color_statuses(&self.environment, &state, &facts, traffic),
+            colors: color_statuses(&self.environment, &state, &facts, &pins, reading.as_ref()),
             release: release_status(&state),
             lease: self.lease_status(&log),
             mismatch: reading.as_ref().and_then(|r| self.mismatch(&state, &pins, r)),
@@ -192,8 +191,11 @@ pub(super) fn color_statuses(
     environment: &Environment,
     state: &State,
     facts: &Facts,
-    traffic: Option<&Traffic>,
+    pins: &Pins,
+    reading: Option<&Reading>,
 ) -> Vec<ColorStatus> {
+    let traffic = reading.map(|r| &r.traffic);
+    let weights = reading.map(|r| r.weights(pins)).unwrap_or_default();
     let status = |color: &Color| {
         let alive: Vec<InstanceFact> =
             facts.instances.get(color).into_iter().flatten().filter(|i| i.alive()).cloned().collect();
@@ -201,10 +203,7 @@ pub(super) fn color_statuses(
         ColorStatus {
             color: color.clone(),
             live: matches!(traffic, Some(Traffic::Only { color: c, .. }) if c == color),
-            weight: match traffic {
-                Some(Traffic::Split { weights }) => weights.get(color).copied(),
-                Some(Traffic::Only { .. } | Traffic::Nowhere | Traffic::Foreign { .. }) | None => None,
-            },
+            weight: weights.get(color).copied(),
             targets: facts.targets.get(color).cloned().unwrap_or_default(),
             image: same_image.or_else(|| state.occupants.get(color).map(|o| o.image.clone())),
             since: alive.iter().filter_map(|i| i.launched_at).min(),

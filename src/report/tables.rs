@@ -120,7 +120,8 @@ fn colors(colors: &[ColorStatus], now: Timestamp) -> String {
     table.set_header(["color", "traffic", "targets", "image", "instances", "age"]);
     for color in colors {
         let share = match (color.live, color.weight) {
-            (true, _) => "all".to_string(),
+            (true, Some(weight)) => format!("all (weight {weight})"),
+            (true, None) => "all".to_string(),
             (false, Some(weight)) => format!("weight {weight}"),
             (false, None) => "none".to_string(),
         };

@@ -104,6 +104,7 @@ async fn with_json_every_line_on_stdout_is_an_object_with_the_documented_fields(
         assert_eq!(instance, ["id", "release", "image", "subnet", "address", "state", "reason", "launched_at"]);
     }
     assert_eq!((&blue["live"], &green["live"]), (&json!(false), &json!(true)));
+    assert_eq!((&blue["weight"], &green["weight"]), (&json!(0), &json!(100)));
     assert_eq!((&blue["image"], &green["image"]), (&json!(ami("v0")), &json!(ami("v1"))));
     assert_eq!(
         keys(&status["release"]),

@@ -88,10 +88,10 @@ async fn plan_deploy_status_history_rollback_and_sweep_of_one_environment() {
         &[
             "all traffic goes to green",
             "blue",
-            "none",
+            "weight 0",
             "2 healthy",
             "green",
-            "all",
+            "all (weight 100)",
             "2 healthy",
             &ami("v1"),
             &first,
