@@ -42,6 +42,10 @@ impl Sweep {
         let mut worst = Exit::Done;
         for env in envs {
             worst = worst.max(self.sweep(&Env { env }, out, started).await);
+            if worst == Exit::Interrupted {
+                // Whoever pressed Ctrl-C meant all of them.
+                break;
+            }
         }
         worst
     }

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Exit;
 use super::output::Output;
+use super::{Exit, run};
+use crate::engine::Stop;
 use stage::Stage;
 
 /// Play deploys, a rollback, a failing release and a sweep against the embedded dev cloud, under load.
@@ -35,17 +36,30 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(&self, out: &Output) -> Exit {
-        let mut stage = match Stage::set(&self.env, self.rate, out).await {
+        // Before anything is started, so that nothing is left behind by an early Ctrl-C.
+        let stop = Stop::default();
+        run::stop_on_signals(stop.clone());
+        let set = tokio::select! {
+            set = Stage::set(&self.env, self.rate, stop.clone(), out) => set,
+            () = stop.requested() => Err(Exit::Interrupted),
+        };
+        let mut stage = match set {
             Ok(stage) => stage,
             Err(exit) => return exit,
         };
         let as_it_should = stage.play(out).await;
         let summary = stage.end_load(self.requests, out).await;
+        // Ctrl-C after this is how a dev cloud that was kept ends.
+        let interrupted = stop.is_requested();
         out.result("summary", &summary, || summary.text());
         if self.keep {
             stage.keep(out).await;
         }
-        stage.strike(out).await;
-        if as_it_should && summary.failed == 0 { Exit::Done } else { Exit::Unexpected }
+        stage.strike().await;
+        match as_it_should && summary.failed == 0 {
+            _ if interrupted => Exit::Interrupted,
+            true => Exit::Done,
+            false => Exit::Unexpected,
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::config::{self, Environment};
 use crate::dev::load::{Load, LoadOptions};
 use crate::dev::machine::{Catalogue, Image};
 use crate::dev::{DevCloud, DevOptions, seed};
-use crate::engine::{Engine, Notice, Notices, Stop, Told};
+use crate::engine::{Engine, EngineError, Notice, Notices, Stop, Told};
 use crate::journal::Journal;
 use crate::release::{Color, State};
 
@@ -39,8 +39,9 @@ pub(super) struct Stage {
     load: Option<Load>,
     colors: BTreeMap<String, Color>,
     flips: Arc<Mutex<Vec<Flip>>>,
-    told: UnboundedSender<Told>,
-    watcher: JoinHandle<()>,
+    /// Where notices go, and the task that shows them, until the summary.
+    told: Option<UnboundedSender<Told>>,
+    watcher: Option<JoinHandle<()>>,
     stop: Stop,
     /// Holds the environment file and its journal.
     folder: TempDir,
@@ -48,7 +49,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts the dev cloud with what the environment needs, version 0 live, and the load.
-    pub(super) async fn set(env: &Path, rate: u32, out: &Output) -> Result<Self, Exit> {
+    pub(super) async fn set(env: &Path, rate: u32, stop: Stop, out: &Output) -> Result<Self, Exit> {
         let fail = |doing: &str, error: &dyn std::fmt::Display| {
             out.usage(&format!("failed to {doing}: {error}"));
             Exit::Unexpected
@@ -75,6 +76,11 @@ impl Stage {
         let journal =
             Journal::open(&environment.journal, &environment.name).map_err(|e| fail("open the journal", &e))?;
         out.say(&format!("dev cloud at {}, {rate} requests per second to {}", dev.url(), world.url));
+        let started = serde_json::json!({
+            "type": "dev", "endpoint": dev.url(), "network": dev.network(), "region": seed.region, "url": world.url,
+            "file": file.display().to_string(),
+        });
+        out.json_line(&started.to_string());
         let (told, mut notices) = mpsc::unbounded_channel::<Told>();
         let flips = Arc::new(Mutex::new(Vec::new()));
         let (seen, mut watcher) = (Arc::clone(&flips), out.watcher());
@@ -86,8 +92,6 @@ impl Stage {
                 watcher.show(&notice);
             }
         });
-        let stop = Stop::default();
-        crate::cli::run::stop_on_signals(stop.clone());
         Ok(Self {
             typed: file.display().to_string(),
             cloud: Cloud::from_conf(&dev.sdk_config(&seed.region)),
@@ -97,8 +101,8 @@ impl Stage {
             journal,
             load: Some(load),
             flips,
-            told,
-            watcher,
+            told: Some(told),
+            watcher: Some(watcher),
             stop,
             folder,
         })
@@ -111,7 +115,10 @@ impl Stage {
             typed: self.typed.clone(),
             cloud: self.cloud.clone(),
             journal: self.journal.clone(),
-            notices: Notices::new(&self.environment.name, self.told.clone()),
+            notices: match &self.told {
+                Some(told) => Notices::new(&self.environment.name, told.clone()),
+                None => Notices::silent(&self.environment.name),
+            },
             stop: self.stop.clone(),
             started: Instant::now(),
         }
@@ -122,16 +129,27 @@ impl Stage {
     }
 
     /// What the journal adds up to.
-    pub(super) async fn state(&self) -> Option<State> {
-        let log = self.journal.load().await.ok()?;
-        State::replay(log.events().map(|(entry, event)| (entry.at, event))).ok()
+    pub(super) async fn state(&self) -> Result<State, EngineError> {
+        let log = self.journal.load().await?;
+        Ok(State::replay(log.events().map(|(entry, event)| (entry.at, event)))?)
+    }
+
+    /// Whether somebody pressed Ctrl-C.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_requested()
+    }
+
+    /// Waits, but not longer than until Ctrl-C.
+    pub(super) async fn wait(&self, time: Duration) {
+        tokio::time::timeout(time, self.stop.requested()).await.ok();
     }
 
     /// Remembers which color a version was put on, to count its requests.
-    pub(super) async fn remember_color(&mut self, version: &str) {
-        if let Some(release) = self.state().await.and_then(|s| s.release) {
+    pub(super) async fn remember_color(&mut self, version: &str) -> Result<(), EngineError> {
+        if let Some(release) = self.state().await?.release {
             self.colors.insert(version.into(), release.to);
         }
+        Ok(())
     }
 
     /// Ends the load once enough requests were sent.
@@ -142,6 +160,13 @@ impl Stage {
         }
         while load.snapshot().sent < at_least && !self.stop.is_requested() {
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // The summary is the last that is said, and counts every flip.
+        drop(self.told.take());
+        if let Some(watcher) = self.watcher.take()
+            && let Err(error) = watcher.await
+        {
+            out.usage(&format!("the progress display failed: {error}"));
         }
         let flips = locked(&self.flips).clone();
         Summary::new(load.stop().await, &self.colors, flips, self.cloud.calls().by_operation)
@@ -160,11 +185,7 @@ impl Stage {
     }
 
     /// Ends everything that was started.
-    pub(super) async fn strike(self, out: &Output) {
-        drop(self.told);
-        if let Err(error) = self.watcher.await {
-            out.usage(&format!("the progress display failed: {error}"));
-        }
+    pub(super) async fn strike(self) {
         self.dev.shutdown().await;
     }
 }

@@ -35,8 +35,13 @@ impl Stage {
             Must::Fail => format!("deploy {version}, whose smoke check fails"),
         };
         let fine = self.step(&name, must, out, async |engine| engine.deploy(&request).await).await;
-        self.remember_color(version).await;
-        fine
+        match self.remember_color(version).await {
+            Ok(()) => fine,
+            Err(error) => {
+                out.engine_error(version, &error);
+                false
+            }
+        }
     }
 
     async fn step(
@@ -60,6 +65,10 @@ impl Stage {
                 out.usage(&format!("`{name}` did not end as it should"));
                 false
             }
+            Err(EngineError::Interrupted) => {
+                out.usage("interrupted: the demo ends here, and everything it started with it");
+                false
+            }
             Err(error) => {
                 out.engine_error(&engine.environment.name, &error);
                 false
@@ -68,19 +77,23 @@ impl Stage {
     }
 
     async fn wait_for_retention(&mut self, out: &Output) -> bool {
-        let until = match self.state().await {
-            Some(state) => match state.release.map(|r| r.phase) {
-                Some(Phase::Retaining { until }) => until,
-                other => {
-                    out.usage(&format!("expected a color that is kept warm, found {other:?}"));
-                    return false;
-                }
-            },
-            None => return false,
+        let until = match self.state().await.map(|state| state.release.map(|release| release.phase)) {
+            Ok(Some(Phase::Retaining { until })) => until,
+            Ok(other) => {
+                out.usage(&format!("expected a color that is kept warm, found {other:?}"));
+                return false;
+            }
+            Err(error) => {
+                out.engine_error("the demo's journal", &error);
+                return false;
+            }
         };
         out.say(&format!("\nwait until the retention runs out ({until})"));
         let left = until.duration_since(Timestamp::now()).unsigned_abs();
-        tokio::time::sleep(left + Duration::from_millis(50)).await;
-        true
+        self.wait(left + Duration::from_millis(50)).await;
+        if self.is_stopped() {
+            out.usage("interrupted: the demo ends here, and everything it started with it");
+        }
+        !self.is_stopped()
     }
 }
