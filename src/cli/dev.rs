@@ -59,12 +59,6 @@ impl Dev {
                 return Exit::Usage;
             }
         };
-        if let Some(folder) = &self.logs
-            && let Err(error) = std::fs::create_dir_all(folder)
-        {
-            out.usage(&format!("cannot make the folder {}: {error}", folder.display()));
-            return Exit::Usage;
-        }
         let environment = match self.environment.as_deref().map(config::load).transpose() {
             Ok(environment) => environment,
             Err(errors) => return out.config_errors(&errors),

@@ -78,5 +78,11 @@ pub fn main() -> ExitCode {
         Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),
         Verb::DevApp(verb) => run::alone(verb.run()),
     };
-    ended.into()
+    match print::lost() {
+        Some(why) if ended == Exit::Done => {
+            out.usage(&format!("the verb is done, but its result could not be written to stdout: {why}"));
+            Exit::Unexpected.into()
+        }
+        _ => ended.into(),
+    }
 }

@@ -31,7 +31,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn output(&self) -> Output {
-        Output::new(self.json, self.quiet)
+        Output::new(self.json, self.quiet, self.verbose > 0)
     }
 
     /// The log goes to stderr; `SWITCHBACK_LOG` overrides the flags with a filter of its own.

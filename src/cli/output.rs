@@ -21,12 +21,14 @@ pub(super) struct Output {
     /// JSON lines instead of text.
     pub(super) json: bool,
     quiet: bool,
+    log: bool,
     watchers: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, watchers: Mutex::default() }
+    /// Output as JSON lines, without progress, or beside a `log` on stderr, which a spinner would garble.
+    pub(super) fn new(json: bool, quiet: bool, log: bool) -> Self {
+        Self { json, quiet, log, watchers: Mutex::default() }
     }
 
     /// Prints a result: `text` for a person, or `value` as a JSON line.
@@ -73,7 +75,7 @@ impl Output {
 
     /// Shows notices one by one.
     pub(super) fn watcher(&self) -> Watcher {
-        Watcher::new(self.json, self.quiet)
+        Watcher::new(self.json, self.quiet, !self.log)
     }
 
     /// Waits until every notice has been shown.

@@ -46,6 +46,8 @@ pub(super) fn seed_for(environment: &Environment, image: &str, port: u16) -> See
         count: instances.count,
         instance_port: port,
         listener_port,
+        // AWS's own default, which most programs answer.
+        health_path: "/".into(),
         switch,
         ..Seed::new(image)
     }
@@ -56,6 +58,8 @@ pub(super) fn exports(dev: &DevCloud, region: &str) -> String {
     let variables = [
         ("AWS_ENDPOINT_URL", dev.url()),
         ("AWS_REGION", region.to_owned()),
+        // Python's SDK reads this one only.
+        ("AWS_DEFAULT_REGION", region.to_owned()),
         // The older AWS command line knows no other name.
         ("AWS_DEFAULT_REGION", region.to_owned()),
         ("AWS_ACCESS_KEY_ID", "DEVCLOUD".into()),

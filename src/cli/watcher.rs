@@ -20,8 +20,9 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(json: bool, quiet: bool) -> Self {
-        let live = !json && !quiet && std::io::stderr().is_terminal();
+    /// A watcher that shows a spinner only where `live` is wanted and there is a terminal.
+    pub(super) fn new(json: bool, quiet: bool, live: bool) -> Self {
+        let live = live && !json && !quiet && std::io::stderr().is_terminal();
         let spinner = live.then(|| {
             let spinner = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
@@ -40,7 +41,11 @@ impl Watcher {
             return;
         }
         if let Some(release) = begins(&told.notice) {
-            print(release.as_str());
+            match &self.spinner {
+                // On the spinner's own line it would be overwritten.
+                Some(spinner) => spinner.suspend(|| print(release.as_str())),
+                None => print(release.as_str()),
+            }
         }
         let Some(line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
         match &self.spinner {
