@@ -106,6 +106,14 @@ impl CloudError {
             (SdkError::TimeoutError(_) | SdkError::ResponseError(_), None) => Kind::NoAnswer,
             (SdkError::ServiceError(_), None) if server_fault(status, None) => Kind::NoAnswer,
             _ if find::<CredentialsError>(&error).is_some() => Kind::Credentials,
+            // Two places of the SDK miss it, each in words of its own.
+            _ if ["Missing Region", "missing signing region"].iter().any(|m| message.contains(m)) => {
+                Kind::Refused(Box::new(problem(
+                    format!("{operation} was not sent: {message}"),
+                    "a region: `region:` in the environment file, or AWS_REGION",
+                    ["aws configure get region"],
+                )))
+            }
             (SdkError::DispatchFailure(e), None) if e.is_timeout() || e.is_io() => Kind::NoAnswer,
             _ => Kind::Other,
         };
@@ -153,9 +161,6 @@ impl CloudError {
                 ["aws sso login", "aws configure list"],
             ),
             Kind::NotFound => problem(saw, "it exists, in this account and region", ["aws sts get-caller-identity"]),
-            Kind::Other if self.message.contains("Missing Region") => {
-                problem(saw, "a region: `region:` in the environment file, or AWS_REGION", ["aws configure get region"])
-            }
             Kind::Other => problem(saw, "AWS accepts the call", []),
         }
     }

@@ -29,6 +29,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,12 +57,20 @@ impl DevCloud {
     /// Starts a dev cloud with nothing in it but its images.
     ///
     /// # Errors
-    /// The endpoint's address cannot be bound, or all loopback blocks are claimed.
+    /// The endpoint's address cannot be bound, the folder for logs cannot be made, or all loopback blocks are claimed.
     pub async fn start(options: DevOptions) -> Result<Self, DevError> {
         let DevOptions { endpoint, catalogue, propagation, run_delay, dns_delay, health_speed, faults, logs } = options;
         let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
         let socket = TcpListener::bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
         let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
+        if let Some(folder) = &logs {
+            // What an instance prints is nobody else's business.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|source| DevError::Logs { folder: folder.clone(), source })?;
+        }
         let cloud = Cloud::new(timing, Faults::new(faults), catalogue, logs).map_err(DevError::Block)?;
         cloud.spawn(server::serve(socket, cloud.clone()));
         Ok(Self { cloud, endpoint })

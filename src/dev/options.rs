@@ -25,7 +25,7 @@ pub struct DevOptions {
     pub health_speed: u32,
     /// What goes wrong from the start; more through [`super::DevCloud::faults`].
     pub faults: Vec<Fault>,
-    /// A folder for the output of instances, one file each; `None` discards it.
+    /// A folder for the output of instances, one file each, made where it is missing; `None` discards it.
     pub logs: Option<PathBuf>,
 }
 
@@ -53,6 +53,14 @@ pub enum DevError {
     Endpoint {
         /// The address.
         endpoint: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder for the output of instances cannot be made.
+    #[error("the dev cloud cannot make the folder {} for the output of its instances: {source}", .folder.display())]
+    Logs {
+        /// The folder.
+        folder: PathBuf,
         /// Why.
         source: io::Error,
     },

@@ -1,8 +1,8 @@
 //! The seed's launch template, and the first version behind the first color.
 
 use aws_sdk_ec2::types::{
-    InstanceStateName, InstanceType, LaunchTemplateSpecification, RequestLaunchTemplateData, ResourceType, Tag,
-    TagSpecification,
+    Instance, InstanceStateName, InstanceType, LaunchTemplateSpecification, RequestLaunchTemplateData, ResourceType,
+    Tag, TagSpecification,
 };
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthStateEnum};
 
@@ -56,12 +56,22 @@ pub(super) async fn run_first(
     until("the first version in state running", async || {
         let look = clients.ec2.describe_instances().set_instance_ids(Some(ids.clone())).send().await;
         let found = look.map_err(failed("look at the first version"))?;
-        let mut states = found.reservations().iter().flat_map(|each| each.instances()).filter_map(|each| each.state());
-        let stopped = |state: &&aws_sdk_ec2::types::InstanceState| state.name() == Some(&InstanceStateName::Terminated);
-        if states.clone().any(|state| stopped(&state)) {
-            return Err(DevError::Seed(format!("image {} cannot be started: see the log", seed.image)));
+        let state = |each: &Instance| each.state().and_then(|state| state.name().cloned());
+        let mut waits = None;
+        for instance in found.reservations().iter().flat_map(|each| each.instances()) {
+            match state(instance) {
+                Some(InstanceStateName::Running) => {}
+                Some(InstanceStateName::Terminated) => {
+                    let why = instance.state_reason().and_then(|reason| reason.message()).unwrap_or("no reason given");
+                    return Err(DevError::Seed(format!("image {} cannot be started: {why}", seed.image)));
+                }
+                other => {
+                    let name = other.map_or("in no state".to_owned(), |name| name.to_string());
+                    waits = Some(format!("{} is {name}", instance.instance_id().unwrap_or("an instance")));
+                }
+            }
         }
-        Ok(states.all(|state| state.name() == Some(&InstanceStateName::Running)))
+        Ok(waits)
     })
     .await?;
     Ok(ids)
@@ -78,8 +88,14 @@ pub(super) async fn register(clients: &Clients, group: &str, instances: &[String
     until("the first version in state healthy", async || {
         let look = clients.elb.describe_target_health().target_group_arn(group).send().await;
         let found = look.map_err(failed("look at the first version's health"))?;
-        let mut states = found.target_health_descriptions().iter().filter_map(|each| each.target_health());
-        Ok(states.all(|health| health.state() == Some(&TargetHealthStateEnum::Healthy)))
+        let sick = found.target_health_descriptions().iter().find(|each| {
+            each.target_health().and_then(|health| health.state()) != Some(&TargetHealthStateEnum::Healthy)
+        });
+        Ok(sick.map(|each| {
+            let id = each.target().and_then(|target| target.id()).unwrap_or("a target");
+            let why = each.target_health().and_then(|health| health.description()).unwrap_or("no reason given");
+            format!("{id}: {why} (a folder for the output of instances shows what the program says)")
+        }))
     })
     .await
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_route53 as route53;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use tokio::time::Instant;
 
 use super::{DevCloud, DevError};
@@ -185,7 +184,19 @@ pub async fn plant(cloud: &DevCloud, seed: &Seed) -> Result<Seeded, DevError> {
 
 /// For `map_err`: what was being done, and why it failed.
 fn failed<E: std::error::Error>(what: &str) -> impl FnOnce(E) -> DevError {
-    move |error| DevError::Seed(format!("cannot {what}: {}", DisplayErrorContext(&error)))
+    move |error| {
+        let mut why = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            let cause_text = cause.to_string();
+            // Layers repeat what lies under them.
+            if !why.contains(&cause_text) {
+                why = format!("{why}: {cause_text}");
+            }
+            next = cause.source();
+        }
+        DevError::Seed(format!("cannot {what}: {why}"))
+    }
 }
 
 /// For `ok_or_else`: an answer lacks what it must have.
@@ -193,14 +204,32 @@ fn lacks(what: &str) -> impl FnOnce() -> DevError {
     move || DevError::Seed(format!("an answer has no {what}"))
 }
 
-/// Waits until `done` says so.
-async fn until(what: &str, mut done: impl AsyncFnMut() -> Result<bool, DevError>) -> Result<(), DevError> {
+/// Waits until `missing` finds nothing that is missing; otherwise it says what.
+async fn until(what: &str, mut missing: impl AsyncFnMut() -> Result<Option<String>, DevError>) -> Result<(), DevError> {
     let end = Instant::now() + HEALTHY_TIME_MAX;
-    while !done().await? {
+    while let Some(missing) = missing().await? {
         if Instant::now() > end {
-            return Err(DevError::Seed(format!("{what} is not there after {} s", HEALTHY_TIME_MAX.as_secs())));
+            let seconds = HEALTHY_TIME_MAX.as_secs();
+            return Err(DevError::Seed(format!("{what} is not there after {seconds} s: {missing}")));
         }
         tokio::time::sleep(POLL).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_call_is_told_in_one_short_line() {
+        let answer = ec2::error::ErrorMetadata::builder().code("InvalidPort").message("no port 443 for you").build();
+        let error = ec2::operation::run_instances::RunInstancesError::generic(answer);
+        let body = aws_smithy_types::body::SdkBody::from("the whole answer");
+        let raw = aws_smithy_runtime_api::http::Response::new(400.try_into().unwrap(), body);
+        let error = aws_smithy_runtime_api::client::result::SdkError::<_, _>::service_error(error, raw);
+        let told = failed::<_>("create a listener")(error).to_string();
+        assert!(told.contains("cannot create a listener") && told.contains("no port 443 for you"), "{told}");
+        assert!(!told.contains("the whole answer") && told.len() < 250, "{told}");
+    }
 }

@@ -33,7 +33,8 @@ pub(super) async fn create(
     let change = made.change_info.ok_or_else(lacks("change"))?.id;
     until("INSYNC of the records", async || {
         let look = clients.route53.get_change().id(&change).send().await.map_err(failed("look at the change"))?;
-        Ok(look.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
+        let status = look.change_info.map(|info| info.status);
+        Ok((status != Some(ChangeStatus::Insync)).then(|| format!("the change is {status:?}")))
     })
     .await?;
     Ok(zone)
