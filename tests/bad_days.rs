@@ -15,6 +15,8 @@ mod bad_days {
     mod aws;
     mod health;
     mod interruptions;
+    mod journal;
+    mod moments;
     mod retention;
     mod rivals;
     mod strangers;

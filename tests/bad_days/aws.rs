@@ -77,7 +77,7 @@ async fn a_flip_that_is_never_answered_is_read_back() {
 
 /// A call of this operation that is never answered: the flip waits until it cannot land any more.
 async fn waits_for_what_may_still_land(operation: &str) {
-    let world = World::new().await;
+    let world = World::but(&[But::HealthTimeout("10m")]).await;
     let load = world.light_load().await;
     world.dev.faults().add(Fault::lose_answer(operation).times(ATTEMPTS));
     let mut deploy = world.start_deploy("v1");

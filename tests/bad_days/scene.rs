@@ -25,9 +25,9 @@ use crate::world::{ENVIRONMENT, Ran, World, ami, image, until};
 /// How long anything that a test waits for may take, on a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// A smoke check that runs until the test opens the gate.
+/// A smoke check that runs until the test opens the gate; its process id is in the file `waiting`.
 const GATE: &str =
-    "  - command: { run: [sh, -c, 'touch waiting; while [ ! -e open ]; do sleep 0.05; done'], timeout: 90s }\n";
+    "  - command: { run: [sh, -c, 'echo $$ > waiting; while [ ! -e open ]; do sleep 0.05; done'], timeout: 90s }\n";
 
 /// What the usual environment file says otherwise.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,8 @@ impl Running {
     /// Waits until the smoke checks stand at the gate.
     pub(crate) async fn reaches_the_gate(&mut self, world: &World) {
         self.recorded("warmed").await;
-        until("the gate is reached", async || world.folder().join("waiting").exists()).await;
+        let there = async || std::fs::read(world.folder().join("waiting")).is_ok_and(|pid| pid.ends_with(b"\n"));
+        until("the gate is reached", there).await;
     }
 
     /// Its process id.
