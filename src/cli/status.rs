@@ -11,6 +11,8 @@ use super::output::Output;
 use crate::report::status_text;
 
 /// Show the live color as the load balancer has it, both colors' health, and what the journal thinks.
+///
+/// Where the journal cannot be read it shows the rest, says why, and ends with 3.
 #[derive(Debug, Args)]
 pub(super) struct StatusVerb {
     #[command(flatten)]
@@ -26,7 +28,7 @@ impl StatusVerb {
         match engine.status().await {
             Ok(status) => {
                 out.result("status", &status, || status_text(&status, Timestamp::now()));
-                Exit::Done
+                if status.journal_problem.is_some() { Exit::Refused } else { Exit::Done }
             }
             Err(error) => out.engine_error(&engine.environment.name, &error),
         }

@@ -25,6 +25,9 @@ pub struct Status {
     pub lease: Option<LeaseStatus>,
     /// Where the journal and the load balancer differ, with the commands that repair it.
     pub mismatch: Option<Problem>,
+    /// Why the journal cannot be used, where it cannot: then nothing here comes from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal_problem: Option<String>,
 }
 
 /// One color as it is.
@@ -83,17 +86,21 @@ pub struct LeaseStatus {
 }
 
 impl Engine {
-    /// The environment as it is. Changes nothing.
+    /// The environment as it is. Changes nothing. A journal that cannot be used is no reason to keep the rest from a
+    /// person who has to decide what to do about it.
     ///
     /// # Errors
-    /// Where the journal or AWS cannot be read.
+    /// Where AWS cannot be read.
     pub async fn status(&self) -> Result<Status, EngineError> {
         self.unless_stopped(self.look_at_everything()).await
     }
 
     async fn look_at_everything(&self) -> Result<Status, EngineError> {
-        let log = self.journal.load().await?;
-        let state = replay(&log)?;
+        let read = self.journal.load().await.map_err(EngineError::from).and_then(|log| Ok((replay(&log)?, log)));
+        let (state, log, journal_problem) = match read {
+            Ok((state, log)) => (state, log, None),
+            Err(error) => (State::default(), Log::default(), Some(error.to_string())),
+        };
         let pins = match &state.release {
             Some(release) => release.pins.clone(),
             None => self.cloud.resolve(&self.environment).await?,
@@ -110,6 +117,7 @@ impl Engine {
             lease: self.lease_status(&log),
             mismatch: reading.as_ref().and_then(|r| self.mismatch(&state, &pins, r)),
             traffic: facts.traffic,
+            journal_problem,
         })
     }
 
@@ -145,8 +153,12 @@ impl Engine {
                         && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
                 })?;
                 let mut run = Vec::new();
+                let stands = match &release.phase {
+                    Phase::Blocked { at, .. } => at,
+                    phase => phase,
+                };
                 // Where the traffic of this release is still to come or has come back, a rollback has no say.
-                if matches!(release.phase, Phase::Converging { .. } | Phase::Baking { .. } | Phase::Retaining { .. }) {
+                if matches!(stands, Phase::Converging { .. } | Phase::Baking { .. } | Phase::Retaining { .. }) {
                     let verb = format!("switchback rollback {} --force", self.typed);
                     run.push(format!("{verb} # takes the traffic on {color} as right"));
                 }

@@ -35,6 +35,8 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
             let why = if release.phase == "blocked" { "a person must decide" } else { "it failed" };
             text.push_str(&format!("\n{why}:\n{}", problem_text(problem)));
         }
+    } else if let Some(problem) = &status.journal_problem {
+        text.push_str(&format!("\nnothing is known of releases: {problem}\n"));
     } else {
         text.push_str("\nno release has been recorded\n");
     }
