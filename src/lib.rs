@@ -10,7 +10,7 @@
 //! | [`config`] | environment file to validated [`config::Environment`] | `release` (color names) |
 //! | [`release`] | the core, pure: phases, events, decisions | nothing of the house |
 //! | [`journal`] | append-only event log, lease and fencing | `release`, `config` (where the journal lives) |
-//! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release`, `journal`, `cloud`, `checks`, `config` |
+//! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release` to `checks` |
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
 //! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config` |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |

@@ -1,4 +1,5 @@
-//! Every file in `environments/`, played against the dev cloud: deploy, deploy, rollback, sweep, under a client's requests.
+//! Every file in `environments/`, played against the dev cloud: deploy, deploy, rollback, sweep, under a client's
+//! requests.
 
 #[path = "support/world.rs"]
 mod world;

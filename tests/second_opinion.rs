@@ -1,8 +1,8 @@
 //! The same calls against an AWS emulator that we did not write.
 //!
 //! moto knows the control plane and nothing else: its instances do not run, every registered target is healthy at once,
-//! and no request can be sent through its load balancers. So nothing is probed here and no instance is asked anything; what
-//! is checked is that another implementation of AWS takes our calls and ends in the state that was asked for.
+//! and no request can be sent through its load balancers. So nothing is probed here and no instance is asked anything;
+//! what is checked is that another implementation of AWS takes our calls and ends in the state that was asked for.
 
 #![expect(clippy::unwrap_used, reason = "an emulator that refuses what the test builds has failed the test")]
 
@@ -211,8 +211,8 @@ async fn a_release_behind_weighted_records_and_its_rollback_change_the_records_a
         assert_eq!(code, 0, "{said}");
         world.expect(live, images).await;
     }
-    // moto refuses a record that was created once before in the same words, even one that the batch deletes (Route 53 does
-    // not): the first flip's records can come back only with another time to live.
+    // moto refuses a record that was created once before in the same words, even one that the batch deletes (Route 53
+    // does not): the first flip's records can come back only with another time to live.
     world.eyes.change_ttl(&world.estate, 2).await;
     let (code, said) = world.switchback("rollback", &[]).await;
     assert_eq!(code, 0, "{said}");

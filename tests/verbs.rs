@@ -1,4 +1,5 @@
-//! The verbs from outside: the real program against the dev cloud, what it prints, how it ends, and what it leaves behind.
+//! The verbs from outside: the real program against the dev cloud, what it prints, how it ends, and what it leaves
+//! behind.
 
 #[path = "support/world.rs"]
 mod world;

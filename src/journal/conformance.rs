@@ -43,7 +43,9 @@ fn folder() -> Bench {
 /// Runs each test over each store, under paused time.
 macro_rules! over_every_store {
     ($($test:ident),* $(,)?) => {
-        mod in_memory { $(#[tokio::test(start_paused = true)] async fn $test() { super::$test(super::memory().journal).await })* }
+        mod in_memory { $(#[tokio::test(start_paused = true)] async fn $test() {
+            super::$test(super::memory().journal).await
+        })* }
         mod in_a_folder { $(#[tokio::test(start_paused = true)] async fn $test() {
             let bench = super::folder();
             super::$test(bench.journal.clone()).await

@@ -197,8 +197,9 @@ fn an_entry_reads_well_to_a_person() {
     let rollback = Event::RollbackStarted { reason: FlipReason::Requested, skipped: vec!["health".into()] };
     insta::assert_snapshot!(serde_json::to_string(&Body::Event(rollback)).unwrap(), @r#"{"event":{"type":"rollback-started","reason":"requested","skipped":["health"]}}"#);
     insta::assert_snapshot!(serde_json::to_string(&Body::LeaseRenewed).unwrap(), @r#""lease-renewed""#);
+    let outcome = Event::Outcome { result: EffectResult::Accepted { change: None } };
     insta::assert_snapshot!(
-        serde_json::to_string(&Body::Event(Event::Outcome { result: EffectResult::Accepted { change: None } })).unwrap(), @r#"{"event":{"type":"outcome","result":"accepted"}}"#);
+        serde_json::to_string(&Body::Event(outcome)).unwrap(), @r#"{"event":{"type":"outcome","result":"accepted"}}"#);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A dev cloud with a small world in it, the environment that describes this world, and clients to change it from outside.
+//! A dev cloud with a small world in it, the environment that describes this world, and clients to change it from
+//! outside.
 
 use std::path::PathBuf;
 use std::time::Duration;

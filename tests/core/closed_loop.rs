@@ -395,8 +395,8 @@ fn a_rollback_takes_one_look_and_one_write() {
         let before = env.facts.traffic.is_some();
         env.step(Call::Accepted, None);
         looks += u32::from(!before && env.facts.traffic.is_some());
-        if matches!(env.state.release.as_ref().unwrap().announced, Some(ref a) if a.effect == (Effect::Flip { from: green(), to: blue() }))
-        {
+        let back = Effect::Flip { from: green(), to: blue() };
+        if env.state.release.as_ref().unwrap().announced.as_ref().is_some_and(|a| a.effect == back) {
             break;
         }
     }

@@ -54,7 +54,7 @@ async fn parameters_that_are_missing_unknown_or_wrong_are_named() {
     let raw = Raw::start().await;
     for (service, form, code, named) in [
         ("ec2", "Action=CreateVpc", "MissingParameter", "CidrBlock"),
-        ("ec2", "Action=CreateVpc&CidrBlock=127.0.0.0%2F16&Colour=1", "UnknownParameter", "Colour"),
+        ("ec2", "Action=CreateVpc&CidrBlock=127.0.0.0%2F16&Hue=1", "UnknownParameter", "Hue"),
         ("ec2", "Action=RunInstances&MinCount=one&MaxCount=1", "InvalidParameterValue", "MinCount"),
         ("ec2", "Action=CreateVpc&CidrBlock=all", "InvalidParameterValue", "all"),
         ("ec2", "Action=DescribeVpcs&DryRun=true", "UnsupportedOperation", "DryRun"),

@@ -1,5 +1,5 @@
-//! `route53.yaml`: a pair of weighted records. Once as it is, with aliases, whose 60 seconds to live pass on a clock that
-//! the test moves; once through the program, with CNAME records that live for 2 seconds.
+//! `route53.yaml`: a pair of weighted records. Once as it is, with aliases, whose 60 seconds to live pass on a clock
+//! that the test moves; once through the program, with CNAME records that live for 2 seconds.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
