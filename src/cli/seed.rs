@@ -60,8 +60,6 @@ pub(super) fn exports(dev: &DevCloud, region: &str) -> String {
         ("AWS_REGION", region.to_owned()),
         // Python's SDK reads this one only.
         ("AWS_DEFAULT_REGION", region.to_owned()),
-        // The older AWS command line knows no other name.
-        ("AWS_DEFAULT_REGION", region.to_owned()),
         ("AWS_ACCESS_KEY_ID", "DEVCLOUD".into()),
         ("AWS_SECRET_ACCESS_KEY", "dev-cloud".into()),
     ];
