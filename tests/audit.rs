@@ -9,4 +9,5 @@ mod audit {
     mod demo;
     mod dev;
     mod results;
+    mod slow;
 }

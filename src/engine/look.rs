@@ -45,11 +45,16 @@ impl Run<'_> {
         let asked_at = Instant::now();
         let Self { engine, state, eyes, session, .. } = self;
         let Some(release) = state.release.as_ref() else { return Ok(()) };
-        let asks = questions.iter().map(|q| answer(engine, state, release, eyes, q));
+        // What takes long comes first, so that the answers of AWS are fresh when the last one comes.
+        let (slow, quick): (Vec<_>, Vec<_>) =
+            questions.iter().partition(|q| matches!(q, Question::Smoke(_) | Question::Probe { .. }));
+        let ask = async |questions: &[&'_ Question]| {
+            join_all(questions.iter().map(|q| answer(engine, state, release, eyes, q))).await
+        };
         let stop = engine.stop.clone();
         let answering = async {
             tokio::select! {
-                answers = join_all(asks) => Ok(answers),
+                answers = async { let slowly = ask(&slow).await; slowly.into_iter().chain(ask(&quick).await) } => Ok(answers),
                 () = stop.requested() => Err(EngineError::Interrupted),
             }
         };
@@ -58,7 +63,7 @@ impl Run<'_> {
             None => answering.await?,
         };
         let mut failure = None;
-        for (question, answer) in questions.iter().zip(answers) {
+        for (question, answer) in slow.into_iter().chain(quick).zip(answers) {
             match (answer, question) {
                 (Ok(answer), _) => self.take_in(answer),
                 (Err(error), Question::Targets(color)) if self.goal == (Goal::Rollback { force: true }) => {
@@ -71,7 +76,7 @@ impl Run<'_> {
                 (Err(error), _) => return Err(error.into()),
             }
         }
-        self.asked(asked_at);
+        self.looked(asked_at);
         let now = self.now();
         self.memory.note(&self.facts.only(&questions), now);
         let Some(error) = failure else {

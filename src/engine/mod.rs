@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `run` | the loop, the lease, waiting and stopping |
 //! | `look` | questions answered from AWS and the checks |
+//! | `fresh` | how old the facts are |
 //! | `act` | effects carried out: intent, call, outcome |
 //! | `deploy`, `undo` | the verbs that change something |
 //! | `plan`, `status`, `history` | the verbs that only read |
@@ -17,6 +18,7 @@ mod act;
 mod backoff;
 mod deploy;
 mod error;
+mod fresh;
 mod history;
 mod look;
 mod notice;

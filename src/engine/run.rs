@@ -5,14 +5,12 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::backoff::Backoff;
+use super::fresh::Age;
 use super::look::Eyes;
 use super::{Engine, EngineError, Notice};
 use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
 use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
-
-/// After this time a fact is asked again before anything rests on it.
-const FRESH: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) eyes: Eyes,
     pub(super) session: Option<Session>,
     backoff: Backoff,
-    facts_at: Option<Instant>,
+    age: Age,
     owner: Owner,
     log: Log,
     acted: bool,
@@ -57,7 +55,7 @@ impl<'a> Run<'a> {
             eyes: Eyes::default(),
             session: None,
             backoff: Backoff::default(),
-            facts_at: None,
+            age: Age::default(),
             owner: Owner::this_process(verb),
             log,
             acted: false,
@@ -223,29 +221,29 @@ impl<'a> Run<'a> {
 
     /// Whether every fact was asked recently; if not, they are forgotten and asked again.
     fn facts_are_fresh(&mut self) -> bool {
-        let fresh = self.facts_at.is_none_or(|at| at.elapsed() < FRESH);
+        let fresh = self.age.is_fresh();
         if !fresh {
             self.forget();
         }
         fresh
     }
 
-    /// Marks the facts as asked now, where none was asked before.
-    pub(super) fn asked(&mut self, at: Instant) {
-        self.facts_at.get_or_insert(at);
+    /// Notes that a look which began then has ended.
+    pub(super) fn looked(&mut self, began: Instant) {
+        self.age.looked(began);
     }
 
     /// Takes over the facts that the release was admitted on, so that nothing is asked twice.
     pub(super) fn starts_from(&mut self, facts: Facts, reading: Option<Reading>, asked_at: Instant) {
         self.facts = facts;
         self.eyes.reading = reading;
-        self.asked(asked_at);
+        self.looked(asked_at);
     }
 
     /// Forgets every fact: the world has changed, or time has passed.
     pub(super) fn forget(&mut self) {
         self.facts = Facts::default();
-        self.facts_at = None;
+        self.age.forget();
     }
 
     /// Waits a little, at most until `until`, renewing the lease; facts are old after it.

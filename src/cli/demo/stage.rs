@@ -44,7 +44,7 @@ pub(super) struct Stage {
     watcher: Option<JoinHandle<()>>,
     stop: Stop,
     /// Holds the environment file and its journal.
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Stage {
@@ -104,7 +104,7 @@ impl Stage {
             told: Some(told),
             watcher: Some(watcher),
             stop,
-            folder,
+            _folder: folder,
         })
     }
 
