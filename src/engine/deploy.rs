@@ -47,31 +47,41 @@ impl Engine {
             Some(Err(problem)) => return Ok(Finish { ending: Ending::Refused(problem), release: None }),
             None => {}
         }
-        let asked_at = Instant::now();
-        let prepared = self.unless_stopped(self.prepare(run.state.clone(), wanted)).await?;
-        match prepared.admission {
-            Err(problem) => Ok(Finish { ending: Ending::Refused(problem), release: None }),
-            Ok(Admission::AlreadyLive) => {
-                let release = prepared.state.release.map(|r| r.id);
-                let text = format!("{} has the traffic already", wanted.image);
-                Ok(Finish { ending: Ending::Nothing(text), release })
-            }
-            Ok(Admission::Resume) => run.drive().await,
-            Ok(Admission::Start(event)) => {
-                let mut run = run;
-                if !run.hold_lease().await? {
-                    let problem = Problem::new(
-                        "another run worked on this environment while this one was preparing",
-                        "an environment that stands still",
-                        format!("switchback deploy {} --image {}", self.typed, wanted.image),
-                    );
-                    run.give_back().await?;
-                    return Ok(Finish { ending: Ending::Refused(problem), release: None });
+        let mut run = run;
+        // From here on the lease may be held, so every way out gives it back.
+        match self.begin(&mut run, wanted).await {
+            Ok(None) => run.drive().await,
+            Ok(Some(finish)) => Ok(Finish { release: finish.release, ..run.end(Ok(finish.ending)).await? }),
+            Err(error) => run.end(Err(error)).await,
+        }
+    }
+
+    /// Records the release, or says why there is nothing to drive.
+    async fn begin(&self, run: &mut Run<'_>, wanted: &DeployRequest) -> Result<Option<Finish>, EngineError> {
+        loop {
+            let asked_at = Instant::now();
+            let preparing = self.unless_stopped(self.prepare(run.state.clone(), wanted));
+            let prepared = match &mut run.session {
+                Some(session) => session.while_renewing(preparing).await??,
+                None => preparing.await?,
+            };
+            let event = match prepared.admission {
+                Err(problem) => return Ok(Some(Finish { ending: Ending::Refused(problem), release: None })),
+                Ok(Admission::AlreadyLive) => {
+                    let release = prepared.state.release.map(|r| r.id);
+                    let text = format!("{} has the traffic already", wanted.image);
+                    return Ok(Some(Finish { ending: Ending::Nothing(text), release }));
                 }
+                Ok(Admission::Resume) => return Ok(None),
+                Ok(Admission::Start(event)) => event,
+            };
+            if run.hold_lease().await? {
                 run.starts_from(prepared.facts, prepared.reading, asked_at);
                 run.record(event).await?;
-                run.drive().await
+                return Ok(None);
             }
+            // Somebody worked here, or a call of theirs had to be waited for: with the lease held, everything is read
+            // once more.
         }
     }
 

@@ -71,7 +71,13 @@ impl<'a> Run<'a> {
     }
 
     async fn drive_to_the_end(mut self) -> Result<Finish, EngineError> {
-        let ended = self.steps().await.map_err(|error| self.half_way(error));
+        let ended = self.steps().await;
+        self.end(ended).await
+    }
+
+    /// Ends the run: the lease is given back, however it went.
+    pub(super) async fn end(mut self, ended: Result<Ending, EngineError>) -> Result<Finish, EngineError> {
+        let ended = ended.map_err(|error| self.half_way(error));
         let release = self.state.release.as_ref().map(|r| r.id.clone());
         if let Some(session) = self.session.take()
             && let Err(error) = session.release().await
@@ -186,14 +192,6 @@ impl<'a> Run<'a> {
                 phase: release.phase.name(),
             });
         }
-    }
-
-    /// Ends a run that has begun nothing.
-    pub(super) async fn give_back(self) -> Result<(), EngineError> {
-        if let Some(session) = self.session {
-            session.release().await?;
-        }
-        Ok(())
     }
 
     /// Writes an event and takes it into the state.
