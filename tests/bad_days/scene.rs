@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::world::{ENVIRONMENT, Ran, World, ami, image, until};
 
 /// How long anything that a test waits for may take, on a machine that does other things as well.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A smoke check that runs until the test opens the gate; its process id is in the file `waiting`.
 const GATE: &str =
@@ -102,8 +102,7 @@ impl Running {
 
     /// The next line; `None` once the program has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        let line = line.unwrap_or_else(|_| panic!("it says nothing any more after {:#?}", self.said)).unwrap()?;
+        let line = self.lines.next_line().await.unwrap()?;
         let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
         self.said.push(line);
         Some(value)
@@ -111,12 +110,23 @@ impl Running {
 
     /// Waits until it says a line like this.
     pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        while let Some(line) = self.next().await {
-            if wanted(&line) {
-                return line;
+        let seen = async {
+            while let Some(line) = self.next().await {
+                if wanted(&line) {
+                    return Some(line);
+                }
             }
+            None
+        };
+        if let Some(line) = tokio::time::timeout(PATIENCE, seen).await.unwrap_or_default() {
+            return line;
         }
-        panic!("it ended before {what}; it said {:#?}\n{}", self.said, (&mut self.stderr).await.unwrap())
+        self.signal(Signal::KILL);
+        panic!(
+            "it ended before {what}, or never came to it; it said {:#?}\n{}",
+            self.said,
+            (&mut self.stderr).await.unwrap()
+        )
     }
 
     /// Waits until it has recorded an event of this name.
@@ -150,8 +160,12 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) async fn end(mut self) -> Ran {
-        while self.next().await.is_some() {}
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        let to_the_end = async {
+            while self.next().await.is_some() {}
+            self.child.wait().await.unwrap()
+        };
+        let status = tokio::time::timeout(PATIENCE, to_the_end).await;
+        let status = status.unwrap_or_else(|_| panic!("it does not end; it said {:#?}", self.said));
         Ran { code: status.code(), stdout: self.said.join("\n"), stderr: self.stderr.await.unwrap() }
     }
 }
