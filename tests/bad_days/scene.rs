@@ -55,12 +55,12 @@ pub(crate) fn environment(buts: &[But<'_>]) -> String {
     let usual_smoke = "  - http: { path: /version, attempts: 1, expect: { within: 2s } }\n";
     buts.iter().fold(ENVIRONMENT.to_owned(), |text, but| {
         let (from, to) = match but {
-            But::HealthTimeout(time) => ("timeout: 10s".to_owned(), format!("timeout: {time}")),
+            But::HealthTimeout(time) => ("timeout: 1m".to_owned(), format!("timeout: {time}")),
             But::Smoke(checks) => (usual_smoke.to_owned(), format!("{checks}\n")),
             But::Gate => ("release:".to_owned(), format!("{GATE}release:")),
             But::Probe(path) => ("probe: /version".to_owned(), format!("probe: {path}")),
             But::Quiet(time) => ("quiet: 1s".to_owned(), format!("quiet: {time}")),
-            But::ConvergeTimeout(time) => ("timeout: 20s".to_owned(), format!("timeout: {time}")),
+            But::ConvergeTimeout(time) => ("timeout: 2m".to_owned(), format!("timeout: {time}")),
             But::Bake(time) => ("bake: 1s".to_owned(), format!("bake: {time}")),
             But::Retain(time) => ("retain: 1h".to_owned(), format!("retain: {time}")),
         };

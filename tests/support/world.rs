@@ -29,10 +29,10 @@ switches:
   - listener: { load-balancer: shop, port: 8080 }
 compute:
   instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
-health: { consecutive: 2, timeout: 10s }
+health: { consecutive: 2, timeout: 1m }
 smoke:
   - http: { path: /version, attempts: 1, expect: { within: 2s } }
-release: { converge: { probe: /version, quiet: 1s, timeout: 20s }, bake: 1s }
+release: { converge: { probe: /version, quiet: 1s, timeout: 2m }, bake: 1s }
 retain: 1h
 ";
 
