@@ -8,6 +8,7 @@ use clap::Args;
 use super::Exit;
 use super::options::Env;
 use super::output::Output;
+use crate::engine::Finish;
 use crate::release::Ending;
 use crate::report::expired_text;
 
@@ -71,8 +72,13 @@ impl Sweep {
         drop(engine);
         out.finish().await;
         match ended {
-            Ok(finish) if matches!(finish.ending, Ending::Nothing(_)) => {
-                tracing::info!(environment = name, ending = ?finish.ending, "nothing to sweep");
+            // What nobody finishes leaks until somebody is told.
+            Ok(Finish { ending: Ending::Nothing(text), unfinished: true, .. }) => {
+                out.say(&format!("{name}: {text}"));
+                Exit::Done
+            }
+            Ok(Finish { ending: Ending::Nothing(text), .. }) => {
+                tracing::info!(environment = name, text, "nothing to sweep");
                 Exit::Done
             }
             Ok(finish) => out.finished("sweep", &name, &finish),

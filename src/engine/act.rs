@@ -57,12 +57,11 @@ impl Run<'_> {
         };
         let accepted = matches!(result, EffectResult::Accepted { .. });
         if let (Effect::Flip { to, .. }, true) = (&effect, accepted) {
-            let (kind, took) = match self.goal {
-                Goal::Rollback { .. } => (FlipKind::Rollback, self.engine.started.elapsed()),
-                Goal::Deploy | Goal::Abort | Goal::Sweep if self.is_rolling_back() => {
-                    (FlipKind::Rollback, announced.elapsed())
-                }
-                Goal::Deploy | Goal::Abort | Goal::Sweep => (FlipKind::Deploy, announced.elapsed()),
+            let (kind, took) = match (self.goal, self.rollback_since) {
+                (Goal::Rollback { .. }, _) => (FlipKind::Rollback, self.engine.started.elapsed()),
+                (_, Some(since)) => (FlipKind::Rollback, since.elapsed()),
+                (_, None) if self.is_rolling_back() => (FlipKind::Rollback, announced.elapsed()),
+                (_, None) => (FlipKind::Deploy, announced.elapsed()),
             };
             self.engine.notices.flipped(kind, to, took);
         }

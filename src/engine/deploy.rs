@@ -44,14 +44,17 @@ impl Engine {
                 run.tell_that_it_continues();
                 return run.drive().await;
             }
-            Some(Err(problem)) => return Ok(Finish { ending: Ending::Refused(problem), release: None }),
+            Some(Err(problem)) => return Ok(Finish::before_anything(Ending::Refused(problem), None)),
             None => {}
         }
         let mut run = run;
         // From here on the lease may be held, so every way out gives it back.
         match self.begin(&mut run, wanted).await {
             Ok(None) => run.drive().await,
-            Ok(Some(finish)) => Ok(Finish { release: finish.release, ..run.end(Ok(finish.ending)).await? }),
+            Ok(Some(finish)) => {
+                run.end(Ok(finish.ending.clone())).await?;
+                Ok(finish)
+            }
             Err(error) => run.end(Err(error)).await,
         }
     }
@@ -66,11 +69,11 @@ impl Engine {
                 None => preparing.await?,
             };
             let event = match prepared.admission {
-                Err(problem) => return Ok(Some(Finish { ending: Ending::Refused(problem), release: None })),
+                Err(problem) => return Ok(Some(Finish::before_anything(Ending::Refused(problem), None))),
                 Ok(Admission::AlreadyLive) => {
                     let release = prepared.state.release.map(|r| r.id);
                     let text = format!("{} has the traffic already", wanted.image);
-                    return Ok(Some(Finish { ending: Ending::Nothing(text), release }));
+                    return Ok(Some(Finish::before_anything(Ending::Nothing(text), release)));
                 }
                 Ok(Admission::Resume) => return Ok(None),
                 Ok(Admission::Start(event)) => event,

@@ -51,10 +51,14 @@ impl Run<'_> {
         let ask = async |questions: &[&'_ Question]| {
             join_all(questions.iter().map(|q| answer(engine, state, release, eyes, q))).await
         };
+        let all = async {
+            let slowly = ask(&slow).await;
+            slowly.into_iter().chain(ask(&quick).await)
+        };
         let stop = engine.stop.clone();
         let answering = async {
             tokio::select! {
-                answers = async { let slowly = ask(&slow).await; slowly.into_iter().chain(ask(&quick).await) } => Ok(answers),
+                answers = all => Ok(answers),
                 () = stop.requested() => Err(EngineError::Interrupted),
             }
         };

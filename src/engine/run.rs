@@ -19,6 +19,15 @@ pub struct Finish {
     pub ending: Ending,
     /// The release it was about, where there is one.
     pub release: Option<ReleaseId>,
+    /// Whether that release still has something to do, and nobody works on it; a retention that runs is not that.
+    pub unfinished: bool,
+}
+
+impl Finish {
+    /// The end of a run that began nothing.
+    pub(super) fn before_anything(ending: Ending, release: Option<ReleaseId>) -> Self {
+        Self { ending, release, unfinished: false }
+    }
 }
 
 /// One run of one verb.
@@ -35,6 +44,7 @@ pub(super) struct Run<'a> {
     owner: Owner,
     log: Log,
     acted: bool,
+    pub(super) rollback_since: Option<Instant>,
 }
 
 impl<'a> Run<'a> {
@@ -59,6 +69,7 @@ impl<'a> Run<'a> {
             owner: Owner::this_process(verb),
             log,
             acted: false,
+            rollback_since: None,
         })
     }
 
@@ -78,14 +89,18 @@ impl<'a> Run<'a> {
     /// Ends the run: the lease is given back, however it went.
     pub(super) async fn end(mut self, ended: Result<Ending, EngineError>) -> Result<Finish, EngineError> {
         let ended = ended.map_err(|error| self.half_way(error));
-        let release = self.state.release.as_ref().map(|r| r.id.clone());
         if let Some(session) = self.session.take()
             && let Err(error) = session.release().await
         {
             // What ended the run says more than a lease that also ends by itself.
             self.engine.notices.tell(Notice::Warning { text: format!("the lease was not given back: {error}") });
         }
-        Ok(Finish { ending: ended?, release })
+        let release = self.state.release.as_ref();
+        Ok(Finish {
+            ending: ended?,
+            release: release.map(|r| r.id.clone()),
+            unfinished: release.is_some_and(|r| !r.phase.is_settled()),
+        })
     }
 
     /// An error after the first write leaves something unfinished, and says so.
@@ -204,6 +219,9 @@ impl<'a> Run<'a> {
         let entry = session.append(event.clone()).await?;
         self.state.apply(entry.at, &event)?;
         self.acted = true;
+        if matches!(event, Event::RollbackStarted { .. }) {
+            self.rollback_since = Some(Instant::now());
+        }
         let release = self.state.release.as_ref();
         self.engine.notices.tell(Notice::Recorded {
             seq: entry.seq,

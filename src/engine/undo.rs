@@ -39,7 +39,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what had begun is in the journal.
     pub async fn sweep(&self) -> Result<Finish, EngineError> {
-        self.run(Goal::Sweep).await
+        let log = self.journal.load().await?;
+        let now = self.journal.clock().now();
+        let somebody_works = log.lease().is_some_and(|lease| !lease.expired(now));
+        let finish = Run::new(self, Goal::Sweep, log)?.drive().await?;
+        Ok(Finish { unfinished: finish.unfinished && !somebody_works, ..finish })
     }
 
     /// What a sweep would take down now; changes nothing.

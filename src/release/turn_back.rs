@@ -153,9 +153,14 @@ impl Step<'_> {
                 format!("release {} is {}: {} has been taken down", release.id, release.phase.name(), release.idle())
             }
         };
-        let expected = "a previous color that is still warm";
-        let run = format!("switchback deploy {} --image <the image you want>", self.cx.env);
-        Decision::Stop(Ending::Refused(Problem::new(saw, expected, run)))
+        Decision::Stop(Ending::Refused(Problem {
+            saw,
+            expected: "a previous color that is still warm".into(),
+            run: vec![
+                format!("switchback status {}", self.cx.env),
+                format!("switchback deploy {} --image <the image you want>", self.cx.env),
+            ],
+        }))
     }
 
     /// What `sweep` leaves alone or starts; `None` where it goes on with an undo or a retirement.
