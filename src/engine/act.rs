@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::notice::FlipKind;
 use super::run::Run;
 use super::{EngineError, Notice};
 use crate::cloud::{CHANGE_TIMEOUT, CloudError, Launch};
-use crate::release::{Effect, EffectResult, Event, Goal, Pins, Problem};
+use crate::release::{Effect, EffectResult, Event, Pins, Problem};
 
 /// How much time a call has, counted from its announcement. Nothing is sent later than `send`, and a call that was
 /// sent then ends before `deadline`; whoever takes over waits for that, so a flip gets little.
@@ -42,6 +41,7 @@ impl Run<'_> {
     /// Announces the effect, carries it out, and records how it ended.
     pub(super) async fn act(&mut self, effect: Effect) -> Result<(), EngineError> {
         let announced = Instant::now();
+        self.announced = Some(announced);
         let limits = Limits::of(&effect);
         let deadline = self.now() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
@@ -56,15 +56,6 @@ impl Run<'_> {
             self.unknown("not sent: writing the announcement took too long".into())
         };
         let accepted = matches!(result, EffectResult::Accepted { .. });
-        if let (Effect::Flip { to, .. }, true) = (&effect, accepted) {
-            let (kind, took) = match (self.goal, self.rollback_since) {
-                (Goal::Rollback { .. }, _) => (FlipKind::Rollback, self.engine.started.elapsed()),
-                (_, Some(since)) => (FlipKind::Rollback, since.elapsed()),
-                (_, None) if self.is_rolling_back() => (FlipKind::Rollback, announced.elapsed()),
-                (_, None) => (FlipKind::Deploy, announced.elapsed()),
-            };
-            self.engine.notices.flipped(kind, to, took);
-        }
         self.record(Event::Outcome { result }).await?;
         if matches!(effect, Effect::Flip { .. }) {
             self.memory.traffic_moved();
@@ -90,10 +81,6 @@ impl Run<'_> {
                 self.forget();
             }
         }
-    }
-
-    fn is_rolling_back(&self) -> bool {
-        self.state.release.as_ref().is_some_and(|r| r.phase == crate::release::Phase::RollingBack)
     }
 
     async fn call(&self, effect: &Effect) -> Result<Option<String>, CloudError> {

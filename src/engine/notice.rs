@@ -45,7 +45,7 @@ pub enum Notice {
         kind: FlipKind,
         /// The color that has the traffic now.
         to: Color,
-        /// Milliseconds to the accepted write: from its announcement, of a rollback from its start.
+        /// Milliseconds until it was read back: from the announcement of the write, of a rollback from its start.
         ms: u64,
     },
     /// A look or a call failed and is tried again.

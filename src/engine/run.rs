@@ -7,7 +7,7 @@ use tracing::Instrument;
 use super::backoff::Backoff;
 use super::fresh::Age;
 use super::look::Eyes;
-use super::{Engine, EngineError, Notice};
+use super::{Engine, EngineError, FlipKind, Notice};
 use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
 use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
@@ -44,7 +44,9 @@ pub(super) struct Run<'a> {
     owner: Owner,
     log: Log,
     acted: bool,
-    pub(super) rollback_since: Option<Instant>,
+    /// When the last effect was announced, and when a rollback was begun, by this run.
+    pub(super) announced: Option<Instant>,
+    rollback_since: Option<Instant>,
 }
 
 impl<'a> Run<'a> {
@@ -69,6 +71,7 @@ impl<'a> Run<'a> {
             owner: Owner::this_process(verb),
             log,
             acted: false,
+            announced: None,
             rollback_since: None,
         })
     }
@@ -217,15 +220,17 @@ impl<'a> Run<'a> {
         // An event that cannot follow must never reach the journal.
         next.apply(self.engine.journal.clock().now(), &event)?;
         let entry = session.append(event.clone()).await?;
-        self.state.apply(entry.at, &event)?;
+        let (seq, at) = (entry.seq, entry.at);
+        self.state.apply(at, &event)?;
         self.acted = true;
+        self.tell_of_a_flip(&event);
         if matches!(event, Event::RollbackStarted { .. }) {
             self.rollback_since = Some(Instant::now());
         }
         let release = self.state.release.as_ref();
         self.engine.notices.tell(Notice::Recorded {
-            seq: entry.seq,
-            at: entry.at,
+            seq,
+            at,
             release: release.map(|r| r.id.clone()),
             event: Box::new(event),
         });
@@ -233,6 +238,19 @@ impl<'a> Run<'a> {
             self.backoff.reset();
         }
         Ok(())
+    }
+
+    /// A flip is told when it was read back: AWS's answer to the write is not enough, and may be lost.
+    fn tell_of_a_flip(&self, event: &Event) {
+        let Some(release) = &self.state.release else { return };
+        let (kind, since) = match event {
+            Event::Switched => (FlipKind::Deploy, self.announced),
+            Event::RolledBack { .. } if matches!(self.goal, Goal::Rollback { .. }) => (FlipKind::Rollback, None),
+            Event::RolledBack { .. } => (FlipKind::Rollback, self.rollback_since),
+            _ => return,
+        };
+        let took = since.map_or_else(|| self.engine.started.elapsed(), |since| since.elapsed());
+        self.engine.notices.flipped(kind, release.live(), took);
     }
 
     /// Whether every fact was asked recently; if not, they are forgotten and asked again.
@@ -268,7 +286,9 @@ impl<'a> Run<'a> {
         self.engine.notices.tell(Notice::Waiting { phase, reason });
         let mut pause = self.backoff.next();
         if let Some(until) = until {
-            pause = pause.min(until.duration_since(self.now()).unsigned_abs());
+            // A look shortly before the time would only be followed by another one at the time.
+            let left = until.duration_since(self.now()).unsigned_abs();
+            pause = if left <= pause * 3 / 2 { left } else { pause };
         }
         let stop = self.engine.stop.clone();
         let waited = async {

@@ -106,7 +106,7 @@ impl Step<'_> {
                 return decision;
             }
         }
-        let questions = [Question::Traffic, Question::Targets(to.clone()), Question::Instances(to.clone())];
+        let questions = [Question::Traffic, Question::Targets(to.clone())];
         if let Some(decision) = ask(self.facts, questions) {
             return decision;
         }
