@@ -63,7 +63,7 @@ impl Engine {
     async fn begin(&self, run: &mut Run<'_>, wanted: &DeployRequest) -> Result<Option<Finish>, EngineError> {
         loop {
             let asked_at = Instant::now();
-            let preparing = self.unless_stopped(self.prepare(run.state.clone(), wanted));
+            let preparing = Box::pin(self.unless_stopped(self.prepare(run.state.clone(), wanted)));
             let prepared = match &mut run.session {
                 Some(session) => session.while_renewing(preparing).await??,
                 None => preparing.await?,

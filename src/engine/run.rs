@@ -81,7 +81,8 @@ impl<'a> Run<'a> {
         let release = self.state.release.as_ref().map(|r| r.id.to_string());
         let environment = &self.engine.environment.name;
         let span = tracing::info_span!("release", environment, release, verb = self.owner.verb, run = %self.owner.run);
-        self.drive_to_the_end().instrument(span).await
+        // On the heap: with the SDK's futures inside it would fill the small stack of a worker thread.
+        Box::pin(self.drive_to_the_end().instrument(span)).await
     }
 
     async fn drive_to_the_end(mut self) -> Result<Finish, EngineError> {
