@@ -409,7 +409,11 @@ impl Step<'_> {
     fn roll_back(&self) -> Decision {
         let (from, to) = (&self.release.from, &self.release.to);
         let forced = self.release.forced;
-        if let Some(decision) = ask(self.facts, [Question::Traffic]) {
+        let back = Effect::Flip { from: to.clone(), to: from.clone() };
+        let written = self.release.announced.as_ref().is_some_and(|a| a.effect == back);
+        // Read together what a write rests on; to read it back, the traffic is enough.
+        let health = (!forced && !written).then(|| Question::Targets(from.clone()));
+        if let Some(decision) = ask(self.facts, [Question::Traffic].into_iter().chain(health)) {
             return decision;
         }
         match self.facts.traffic.as_ref() {
@@ -435,7 +439,7 @@ impl Step<'_> {
                 return self.block(problem);
             }
         }
-        Decision::Act(Effect::Flip { from: to.clone(), to: from.clone() })
+        Decision::Act(back)
     }
 }
 

@@ -105,11 +105,8 @@ fn a_baked_color_is_good_and_the_previous_one_is_kept() {
 fn a_rollback_moves_the_traffic_to_a_previous_color_that_can_take_it() {
     let state = state_in(Phase::RollingBack);
     let back = Effect::Flip { from: green(), to: blue() };
-    assert_eq!(asked(&state, Goal::Deploy), BTreeSet::from([Question::Traffic]), "enough to read back");
-    let mut facts = well(green());
-    facts.targets.clear();
-    let health = Decision::Ask(BTreeSet::from([Question::Targets(blue())]));
-    assert_eq!(forward(&state, 10, &facts), health, "and more before the traffic is moved");
+    let both = BTreeSet::from([Question::Traffic, Question::Targets(blue())]);
+    assert_eq!(asked(&state, Goal::Deploy), both, "what a write rests on is read together");
     assert_eq!(forward(&state, 10, &well(green())), Decision::Act(back));
     let mut facts = well(green());
     facts.targets.insert(blue(), targets(&[("b1", HealthState::Healthy)]));
