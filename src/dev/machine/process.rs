@@ -2,18 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::catalogue::Image;
-use super::keeper;
+use super::{Ended, Launch, MachineError, keeper};
 
 /// Never passed on: the program of an image is no business of the user's AWS account.
 const WITHHELD: [&str; 6] = [
@@ -25,65 +22,16 @@ const WITHHELD: [&str; 6] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
-/// What an instance is started with.
-#[derive(Debug, Clone)]
-pub struct Launch {
-    /// Id of the image.
-    pub image_id: String,
-    /// The image.
-    pub image: Image,
-    /// The instance's private address; the program must bind to it.
-    pub address: IpAddr,
-    /// Instance id.
-    pub instance_id: String,
-    /// User data, already decoded; the program gets it as `USER_DATA`.
-    pub user_data: Option<String>,
-    /// Where standard output and error go, readable by the owner only; `None` discards them.
-    pub log: Option<PathBuf>,
-}
-
-/// A running instance. Its process is killed when this is dropped, and when our own process ends.
+/// A running program. It is killed when this is dropped, and when our own process ends.
 #[derive(Debug)]
-pub struct Machine {
+pub struct Process {
     instance_id: String,
     pid: Pid,
     /// The reaper holds the sender and owns the child.
     ended: watch::Receiver<Option<Ended>>,
 }
 
-/// How the process of an instance ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// Exit code or signal; `None` where the system could not tell.
-    pub status: Option<ExitStatus>,
-}
-
-/// Why an instance did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum MachineError {
-    /// The log file cannot be made.
-    #[error("cannot write the log of instance {instance} to {}: {source}", .file.display())]
-    Log {
-        /// The instance.
-        instance: String,
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program cannot be started.
-    #[error("cannot start `{program}` as instance {instance}: {source} (the image catalogue names the program)")]
-    Start {
-        /// The instance.
-        instance: String,
-        /// The program.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl Machine {
+impl Process {
     /// Starts the program of an image as an instance.
     ///
     /// # Errors
@@ -120,7 +68,7 @@ impl Machine {
         *self.ended.borrow()
     }
 
-    /// Waits until the process has ended by itself, or through [`Machine::stop`].
+    /// Waits until the process has ended by itself, or through [`Process::stop`].
     pub async fn wait(&self) -> Ended {
         let mut ended = self.ended.clone();
         // A closed channel means that the runtime of the reaper is shutting down, which kills the child.
@@ -142,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// Ends it at once, as a crash would. [`Machine::wait`] tells when it is gone.
+    /// Ends it at once, as a crash would. [`Process::wait`] tells when it is gone.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
     }
@@ -158,7 +106,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
@@ -220,6 +168,7 @@ impl Launch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Image;
     use super::*;
 
     #[test]

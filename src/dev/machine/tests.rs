@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Architecture, Catalogue, Image, ImageState, Launch, Machine};
+use super::{Architecture, Catalogue, Image, ImageState, Launch, Process};
 
 /// Whatever takes longer than this in a test has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,7 +58,7 @@ async fn a_program_learns_where_it_runs_through_arguments_and_environment() {
     let mut launch =
         launch(&["sh", "-c", text, "sh", "--on={address}:{port}", "{image} {instance}"], Some(log.clone()));
     launch.image.environment.insert("COLOR".into(), "blue".into());
-    let machine = Machine::start(&launch).await.unwrap();
+    let machine = Process::start(&launch).await.unwrap();
     assert!(machine.wait().await.status.unwrap().success());
     assert_eq!(
         lines_of(&log, 9).await,
@@ -79,7 +79,7 @@ async fn a_program_learns_where_it_runs_through_arguments_and_environment() {
 
 #[tokio::test]
 async fn a_program_is_asked_to_stop_and_leaves_no_zombie() {
-    let machine = Machine::start(&launch(&["sleep", "1000"], None)).await.unwrap();
+    let machine = Process::start(&launch(&["sleep", "1000"], None)).await.unwrap();
     assert_eq!(machine.ended(), None);
     let ended = tokio::time::timeout(PATIENCE, machine.stop(Duration::from_secs(600))).await.unwrap();
     assert_eq!(ended.status.unwrap().signal(), Some(15));
@@ -92,7 +92,7 @@ async fn a_program_that_does_not_want_to_stop_is_killed_with_all_that_it_started
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("log");
     let text = "trap '' TERM; sleep 1000 & echo $!; while :; do wait; done";
-    let machine = Machine::start(&script(text, Some(log.clone()))).await.unwrap();
+    let machine = Process::start(&script(text, Some(log.clone()))).await.unwrap();
     let started: u32 = lines_of(&log, 1).await[0].parse().unwrap();
     let ended = tokio::time::timeout(PATIENCE, machine.stop(Duration::from_millis(50))).await.unwrap();
     assert_eq!(ended.status.unwrap().signal(), Some(9));
@@ -101,7 +101,7 @@ async fn a_program_that_does_not_want_to_stop_is_killed_with_all_that_it_started
 
 #[tokio::test]
 async fn a_program_that_ends_by_itself_is_noticed() {
-    let machine = Machine::start(&script("exit 3", None)).await.unwrap();
+    let machine = Process::start(&script("exit 3", None)).await.unwrap();
     let ended = tokio::time::timeout(PATIENCE, machine.wait()).await.unwrap();
     assert_eq!(ended.status.unwrap().code(), Some(3));
     assert_eq!(machine.ended(), Some(ended));
@@ -111,7 +111,7 @@ async fn a_program_that_ends_by_itself_is_noticed() {
 async fn a_program_that_ends_by_itself_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("log");
-    let machine = Machine::start(&script("sleep 1000 & echo $!", Some(log.clone()))).await.unwrap();
+    let machine = Process::start(&script("sleep 1000 & echo $!", Some(log.clone()))).await.unwrap();
     tokio::time::timeout(PATIENCE, machine.wait()).await.unwrap();
     let left: u32 = lines_of(&log, 1).await[0].parse().unwrap();
     until("what it started is gone", || is_gone(left)).await;
@@ -119,7 +119,7 @@ async fn a_program_that_ends_by_itself_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_machine_that_is_dropped_takes_its_program_along() {
-    let machine = Machine::start(&launch(&["sleep", "1000"], None)).await.unwrap();
+    let machine = Process::start(&launch(&["sleep", "1000"], None)).await.unwrap();
     let pid = machine.pid();
     drop(machine);
     until("the program is gone", || is_gone(pid)).await;
@@ -127,10 +127,10 @@ async fn a_machine_that_is_dropped_takes_its_program_along() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
-    let error = Machine::start(&launch(&["/no/such/program"], None)).await.unwrap_err().to_string();
+    let error = Process::start(&launch(&["/no/such/program"], None)).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot start `/no/such/program` as instance i-0123: No such file"), "{error}");
     let log = Some("/no/such/folder/log".into());
-    let error = Machine::start(&launch(&["true"], log)).await.unwrap_err().to_string();
+    let error = Process::start(&launch(&["true"], log)).await.unwrap_err().to_string();
     assert!(error.starts_with("cannot write the log of instance i-0123 to /no/such/folder/log"), "{error}");
 }
 
@@ -138,7 +138,7 @@ async fn a_program_that_is_not_there_is_named() {
 #[tokio::test]
 #[ignore = "started by another test, which kills it"]
 async fn a_dev_cloud_that_will_be_killed() {
-    let machine = Machine::start(&launch(&["sleep", "1000"], None)).await.unwrap();
+    let machine = Process::start(&launch(&["sleep", "1000"], None)).await.unwrap();
     eprintln!("started {}", machine.pid());
     std::future::pending::<()>().await;
 }
