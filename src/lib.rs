@@ -14,10 +14,11 @@
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
 //! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config` |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
-//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | nothing of the house |
+//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `clock` |
 
 pub mod checks;
 pub mod cli;
+pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod dev;

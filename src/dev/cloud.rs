@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::chance::Chance;
 use super::faults::Faults;
 use super::machine::Catalogue;
 use super::model::World;
+use super::network::Network;
+use crate::clock::Clock;
 
 /// How long things take in the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,12 @@ pub(crate) struct Timing {
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) timing: Timing,
+    /// What the model takes for the time of day.
+    pub(crate) clock: Clock,
+    /// Every id, choice and delay that is not decided by a request.
+    pub(crate) chance: Chance,
+    /// What load balancers, instances and their health checks talk over.
+    pub(crate) network: Network,
     pub(crate) faults: Faults,
     /// Where the output of instances goes; nowhere if `None`.
     pub(crate) logs: Option<PathBuf>,
@@ -44,12 +54,16 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new(
         timing: Timing,
+        (clock, chance, network): (Clock, Chance, Network),
         faults: Faults,
         catalogue: Catalogue,
         logs: Option<PathBuf>,
     ) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             timing,
+            clock,
+            chance,
+            network,
             faults,
             logs,
             catalogue: Mutex::new(catalogue),
@@ -78,6 +92,18 @@ impl Cloud {
     /// To wait for changes.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Waits until the cloud's clock shows `due`.
+    pub(crate) async fn until(&self, due: Timestamp) {
+        loop {
+            // The machine's clock may be set back while this sleeps; tokio's may wake a millisecond early.
+            let Ok(left) = Duration::try_from(due.duration_since(self.clock.now())) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
     }
 
     /// Runs `task` in the background until the cloud is shut down.

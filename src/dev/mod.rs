@@ -2,9 +2,10 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `server`, `wire` | the HTTP endpoint and AWS's protocols |
+//! | `server`, `api`, `wire` | the HTTP endpoint, what happens to a call, AWS's protocols |
 //! | `model` | what exists, and the rules that AWS applies to it |
 //! | [`faults`] | what goes wrong on purpose |
+//! | [`network`], [`chance`] | what connections go over, and randomness: a test owns both |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
 //! | [`machine`] | instances as child processes, and the image catalogue |
@@ -14,13 +15,16 @@
 //! What differs from AWS: VPCs and subnets lie in the dev cloud's own block (AWS has no VPC in 127/8), load balancers
 //! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
 
+mod api;
 pub mod app;
 mod block;
+pub mod chance;
 mod cloud;
 pub mod faults;
 pub mod load;
 pub mod machine;
 mod model;
+pub mod network;
 mod options;
 pub mod plane;
 pub mod seed;
@@ -38,10 +42,14 @@ use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 
+use chance::Chance;
 use cloud::{Cloud, Timing};
 use faults::Faults;
 use machine::Image;
+use network::Network;
 pub use options::{DevError, DevOptions};
+
+use crate::clock::Clock;
 
 /// How long connections and instances may take to end when the cloud is shut down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
@@ -71,7 +79,8 @@ impl DevCloud {
                 .create(folder)
                 .map_err(|source| DevError::Logs { folder: folder.clone(), source })?;
         }
-        let cloud = Cloud::new(timing, Faults::new(faults), catalogue, logs).map_err(DevError::Block)?;
+        let around = (Clock::system(), Chance::unseeded(), Network::Loopback);
+        let cloud = Cloud::new(timing, around, Faults::new(faults), catalogue, logs).map_err(DevError::Block)?;
         cloud.spawn(server::serve(socket, cloud.clone()));
         Ok(Self { cloud, endpoint })
     }
@@ -124,7 +133,8 @@ impl DevCloud {
 
     /// The address that a resolver without a cache would get for `name` now, by the weights of its records.
     pub fn resolve(&self, name: &str) -> Option<IpAddr> {
-        self.cloud.world().dns.resolve(name)
+        let world = self.cloud.world();
+        world.accounts.values().find_map(|account| account.dns.resolve(&self.cloud, name))
     }
 
     /// Ends everything: the endpoint, the listeners, and the processes of all instances.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use object_store::memory::InMemory;
 
 use super::*;
+use crate::clock::Clock;
 use crate::config::JournalLocation;
 use crate::release::{Color, Effect, EffectResult, Event};
 

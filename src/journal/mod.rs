@@ -10,7 +10,6 @@
 //! request that the old owner has already sent to AWS. So every mutating call has an intent with a deadline
 //! before it, and whoever takes over waits until those deadlines are past: see [`Session::settle_until`].
 
-mod clock;
 #[cfg(test)]
 mod conformance;
 mod entry;
@@ -23,7 +22,6 @@ mod owner;
 mod place;
 mod session;
 
-pub use clock::Clock;
 pub use entry::{Body, Entry, SCHEMA};
 pub use error::JournalError;
 pub use log::{Lease, Log, OpenIntent};

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::entry::{Body, Entry, SCHEMA};
 use super::place::{Place, Slot};
 use super::session::Session;
-use super::{Clock, JournalError, Log, Owner, RunId};
+use super::{JournalError, Log, Owner, RunId};
+use crate::clock::Clock;
 use crate::config::JournalLocation;
 
 /// How long a lease lasts after the last entry of its owner.

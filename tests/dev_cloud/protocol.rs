@@ -57,7 +57,6 @@ async fn parameters_that_are_missing_unknown_or_wrong_are_named() {
         ("ec2", "Action=CreateVpc&CidrBlock=127.0.0.0%2F16&Hue=1", "UnknownParameter", "Hue"),
         ("ec2", "Action=RunInstances&MinCount=one&MaxCount=1", "InvalidParameterValue", "MinCount"),
         ("ec2", "Action=CreateVpc&CidrBlock=all", "InvalidParameterValue", "all"),
-        ("ec2", "Action=DescribeVpcs&DryRun=true", "UnsupportedOperation", "DryRun"),
         ("elasticloadbalancing", "Action=DescribeTargetHealth", "ValidationError", "TargetGroupArn"),
         ("elasticloadbalancing", "Action=DescribeRules&PageSize=401&ListenerArn=x", "ListenerNotFound", "listeners"),
         ("elasticloadbalancing", "Action=DescribeLoadBalancers&PageSize=401", "ValidationError", "401"),
@@ -78,11 +77,21 @@ async fn parameters_that_are_missing_unknown_or_wrong_are_named() {
 }
 
 #[tokio::test]
+async fn a_dry_run_says_what_would_have_been_and_does_nothing() {
+    let raw = Raw::start().await;
+    let made = format!("Action=CreateVpc&CidrBlock={}&DryRun=true", raw.cloud.network().replace('/', "%2F"));
+    says(&raw.post("ec2", "/", made).await, 412, "DryRunOperation");
+    let ec2 = aws_sdk_ec2::Client::new(&raw.cloud.sdk_config("eu-west-1"));
+    assert!(ec2.describe_vpcs().send().await.unwrap().vpcs().is_empty());
+    raw.cloud.shutdown().await;
+}
+
+#[tokio::test]
 async fn requests_that_are_no_requests_are_refused() {
     let raw = Raw::start().await;
     let unsigned = raw.http.post(raw.cloud.url()).body("Action=DescribeVpcs").send().await.unwrap();
     says(&(unsigned.status().as_u16(), unsigned.text().await.unwrap()), 403, "MissingAuthenticationToken");
-    says(&raw.post("s3", "/", "x").await, 400, "UnknownService");
+    says(&raw.post("sqs", "/", "x").await, 400, "UnknownService");
     says(&raw.post("ec2", "/", "").await, 400, "MissingAction");
     says(&raw.post("ec2", "/", "Action=Describe%3CVpcs%3E").await, 400, "MissingAction");
     says(&raw.post("ec2", "/", "Action=DescribeVpcs&VpcId.1=a&VpcId.1=b").await, 400, "MalformedQueryString");

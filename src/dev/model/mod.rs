@@ -1,14 +1,20 @@
 //! The state of the cloud and the rules that AWS applies to it. Nothing here reads sockets; nothing here sleeps under
 //! the lock.
 
+mod acm;
+mod autoscaling;
+mod cloudwatch;
 mod dns;
 mod ec2;
 mod elb;
-mod id;
+mod operation;
+mod sns;
+mod ssm;
 mod sts;
 mod tags;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 
@@ -20,27 +26,46 @@ use super::machine::Machine;
 use super::wire::{ApiError, Body, Node, ParamError, Scope, Service, Xml, from_node};
 
 pub(crate) use dns::{DnsCall, run as run_dns};
-
-/// The one account of the dev cloud.
-pub(crate) const ACCOUNT: &str = "000000000000";
+pub(crate) use operation::{Operation, operations};
 
 /// Everything that exists.
 #[derive(Debug)]
 pub(crate) struct World {
+    /// Every account that was ever called.
+    pub(crate) accounts: BTreeMap<String, Account>,
+    /// Addresses are one block for all accounts and regions.
+    pub(crate) block: Block,
+}
+
+/// Everything that exists in one account.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
     /// State of each region that was ever called.
     pub(crate) regions: BTreeMap<String, Region>,
     /// Route 53 has no regions.
     pub(crate) dns: dns::Dns,
-    /// Addresses are one block for all regions.
-    pub(crate) block: Block,
 }
 
-/// Everything that exists in one region.
+/// Everything that exists in one region of one account.
 #[derive(Debug)]
 pub(crate) struct Region {
+    /// The account's id: twelve digits.
+    pub(crate) account: String,
     pub(crate) name: String,
     pub(crate) ec2: ec2::Ec2,
     pub(crate) elb: elb::Elb,
+    pub(crate) autoscaling: autoscaling::AutoScaling,
+    pub(crate) cloudwatch: cloudwatch::CloudWatch,
+    pub(crate) sns: sns::Sns,
+    pub(crate) ssm: ssm::Ssm,
+    pub(crate) acm: acm::Acm,
+}
+
+/// Which account's which region; it finds a [`Region`] again after the lock was given up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) account: String,
+    pub(crate) region: String,
 }
 
 /// What one call sees: its region, the addresses, and the cloud for tasks that outlive the call.
@@ -54,50 +79,80 @@ type Answer = Result<Xml, ApiError>;
 
 impl World {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { regions: BTreeMap::new(), dns: dns::Dns::default(), block: Block::claim()? })
+        Ok(Self { accounts: BTreeMap::new(), block: Block::claim()? })
     }
 
     /// Takes everything out that holds a socket or a process.
     pub(crate) fn take_down(&mut self) -> (Vec<elb::Listener>, Vec<Arc<Machine>>) {
         let (mut listeners, mut machines) = (Vec::new(), Vec::new());
-        for region in self.regions.values_mut() {
+        for region in self.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
             listeners.extend(std::mem::take(&mut region.elb.listeners).into_values());
             machines.extend(region.ec2.instances.values_mut().filter_map(|instance| instance.machine.take()));
         }
         (listeners, machines)
     }
 
-    /// The region, made on first use.
-    pub(crate) fn region(&mut self, name: &str) -> (&mut Region, &mut Block) {
-        let region = self.regions.entry(name.to_owned()).or_insert_with(|| Region {
-            name: name.to_owned(),
+    /// The account, made on first use.
+    pub(crate) fn account(&mut self, id: &str) -> &mut Account {
+        self.accounts.entry(id.to_owned()).or_default()
+    }
+
+    /// The region of an account, made on first use.
+    pub(crate) fn region(&mut self, place: &Place) -> (&mut Region, &mut Block) {
+        let regions = &mut self.accounts.entry(place.account.clone()).or_default().regions;
+        let region = regions.entry(place.region.clone()).or_insert_with(|| Region {
+            account: place.account.clone(),
+            name: place.region.clone(),
             ec2: ec2::Ec2::default(),
             elb: elb::Elb::default(),
+            autoscaling: autoscaling::AutoScaling::default(),
+            cloudwatch: cloudwatch::CloudWatch::default(),
+            sns: sns::Sns::default(),
+            ssm: ssm::Ssm::default(),
+            acm: acm::Acm::default(),
         });
         (region, &mut self.block)
     }
 }
 
-/// Runs one call of a service with a query protocol.
-pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, operation: &str, form: &Node) -> Result<Body, ApiError> {
-    if (scope.service, operation) == (Service::Elbv2, "CreateListener") {
-        return elb::create_listener(cloud, &scope.region, input(Service::Elbv2, form)?).await.map(Body::from);
+impl Region {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place {
+        Place { account: self.account.clone(), region: self.name.clone() }
     }
-    let xml = {
+
+    /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`
+    pub(crate) fn arn(&self, service: Service, resource: impl Display) -> String {
+        format!("arn:aws:{}:{}:{}:{resource}", service.signing_name(), self.name, self.account)
+    }
+}
+
+/// Runs one call of a service whose operations are in a table.
+pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, name: &str, form: &Node) -> Result<Body, ApiError> {
+    if (scope.service, name) == (Service::Elbv2, "CreateListener") {
+        return elb::create_listener(cloud, &scope.place, input(Service::Elbv2, form)?).await.map(Body::from);
+    }
+    let operation = operations(scope.service).iter().find(|operation| operation.name == name);
+    let operation = operation.ok_or_else(|| ApiError::unknown_operation(name))?;
+    let mut form = form.clone();
+    if scope.service == Service::Ec2 && form.take("DryRun").as_deref() == Some("true") {
+        let said = "Request would have succeeded, but DryRun flag is set.";
+        return Err(ApiError::new("DryRunOperation", said).status(412));
+    }
+    let document = {
         let mut world = cloud.world();
-        let (region, block) = world.region(&scope.region);
+        let (region, block) = world.region(&scope.place);
         let mut ctx = Ctx { cloud, region, block };
-        match scope.service {
-            Service::Elbv2 => elb::run(&mut ctx, operation, form)?,
-            Service::Ec2 => ec2::run(&mut ctx, operation, form)?,
-            Service::Sts => sts::run(operation, form)?,
-            Service::Route53 => return Err(ApiError::unknown_operation(operation)),
+        let document = operation.run(&mut ctx, &form)?;
+        if !operation.reads() {
+            ctx.region.elb.settle(&ctx.region.ec2);
         }
+        document
     };
-    if !operation.starts_with("Describe") {
+    if !operation.reads() {
         cloud.changed();
     }
-    Ok(xml.into())
+    Ok(document.into())
 }
 
 fn input<T: DeserializeOwned>(service: Service, form: &Node) -> Result<T, ApiError> {

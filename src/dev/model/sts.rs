@@ -2,20 +2,21 @@
 
 use serde::Deserialize;
 
-use super::{ACCOUNT, Answer, input};
-use crate::dev::wire::{ApiError, Node, Service, Xml};
+use super::{Answer, Ctx, Operation, input};
+use crate::dev::wire::{Service, Xml};
+
+pub(crate) const OPERATIONS: &[Operation] =
+    &[Operation::xml("GetCallerIdentity", "", |ctx, form| caller(ctx, input(Service::Sts, form)?))];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-pub(super) fn run(operation: &str, form: &Node) -> Answer {
-    if operation != "GetCallerIdentity" {
-        return Err(ApiError::unknown_operation(operation));
-    }
-    let Nothing {} = input(Service::Sts, form)?;
+#[expect(clippy::unnecessary_wraps, reason = "an operation's signature")]
+fn caller(ctx: &Ctx<'_>, Nothing {}: Nothing) -> Answer {
+    let account = &ctx.region.account;
     let mut xml = Xml::default();
-    xml.leaf("Arn", format_args!("arn:aws:iam::{ACCOUNT}:user/dev-cloud"));
-    xml.leaf("UserId", "AIDADEVCLOUD").leaf("Account", ACCOUNT);
+    xml.leaf("Arn", format_args!("arn:aws:iam::{account}:user/dev-cloud"));
+    xml.leaf("UserId", "AIDADEVCLOUD").leaf("Account", account);
     Ok(xml)
 }

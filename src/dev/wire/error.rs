@@ -78,8 +78,11 @@ impl ApiError {
         match service {
             Service::Ec2 => Self::new("RequestLimitExceeded", "Request limit exceeded.").status(503),
             Service::Route53 => Self::new("Throttling", "Rate exceeded"),
-            Service::Elbv2 => Self::new("ThrottlingException", "Rate exceeded"),
-            Service::Sts => Self::new("Throttling", "Rate exceeded"),
+            Service::S3 => Self::new("SlowDown", "Please reduce your request rate.").status(503),
+            Service::Elbv2 | Service::Ssm | Service::Acm => Self::new("ThrottlingException", "Rate exceeded"),
+            Service::AutoScaling | Service::CloudWatch | Service::Sns | Service::Sts => {
+                Self::new("Throttling", "Rate exceeded")
+            }
         }
     }
 }

@@ -3,50 +3,21 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::ApiError;
+use super::{ApiError, Service};
+use crate::dev::model::Place;
 
-/// A service of the dev cloud.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Service {
-    /// Elastic Load Balancing, version 2.
-    Elbv2,
-    /// EC2.
-    Ec2,
-    /// Route 53.
-    Route53,
-    /// Security Token Service.
-    Sts,
-}
-
-impl Service {
-    /// The name in call logs and faults.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Elbv2 => "elbv2",
-            Self::Ec2 => "ec2",
-            Self::Route53 => "route53",
-            Self::Sts => "sts",
-        }
-    }
-
-    fn of_signing_name(name: &str) -> Option<Self> {
-        match name {
-            "elasticloadbalancing" => Some(Self::Elbv2),
-            "ec2" => Some(Self::Ec2),
-            "route53" => Some(Self::Route53),
-            "sts" => Some(Self::Sts),
-            _ => None,
-        }
-    }
-}
+/// The account of access keys that name none.
+const ACCOUNT: &str = "000000000000";
 
 /// Where a request belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// The service.
     pub(crate) service: Service,
-    /// The region; Route 53's is only where it is signed for.
-    pub(crate) region: String,
+    /// The account that the access key belongs to, and the region; Route 53's is only where it is signed for.
+    pub(crate) place: Place,
+    /// Who signed.
+    pub(crate) access_key: String,
 }
 
 impl Scope {
@@ -65,20 +36,31 @@ impl Scope {
             .ok_or_else(|| {
                 incomplete("Authorization header has no AWS4-HMAC-SHA256 'Credential' parameter".to_owned())
             })?;
-        let mut parts = credential.rsplit('/');
+        let mut parts = credential.rsplitn(5, '/');
         let (Some("aws4_request"), Some(service), Some(region)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(incomplete(format!("Credential must end in REGION/SERVICE/aws4_request, but is {credential}")));
         };
+        let access_key = parts.nth(1).unwrap_or_default().to_owned();
         let service = Service::of_signing_name(service).ok_or_else(|| {
             ApiError::new(
                 "UnknownService",
-                format!("the dev cloud has elasticloadbalancing, ec2, route53 and sts, but was asked for {service}"),
+                format!(
+                    "the dev cloud has {}, but was asked for {service}",
+                    Service::ALL.map(Service::signing_name).join(", ")
+                ),
             )
         })?;
         let fit = !region.is_empty() && region.len() <= 32;
         if !fit || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
             return Err(incomplete(format!("{region:?} is not a region")));
         }
-        Ok(Self { service, region: region.to_owned() })
+        let place = Place { account: account_of(&access_key), region: region.to_owned() };
+        Ok(Self { service, place, access_key })
     }
+}
+
+/// An access key of twelve digits names its account, which is how one dev cloud has many.
+fn account_of(access_key: &str) -> String {
+    let names = access_key.len() == 12 && access_key.bytes().all(|b| b.is_ascii_digit());
+    if names { access_key.to_owned() } else { ACCOUNT.to_owned() }
 }

@@ -49,9 +49,9 @@ pub(super) fn apply(dns: &mut Dns, cloud: &Cloud, id: &str, input: ChangeResourc
     let zone = dns.zones.get_mut(id).ok_or_else(|| no_such_zone(id))?;
     zone.published.push((change.due, Arc::new(after.clone())));
     zone.records = after;
-    zone.forget_replaced();
+    zone.forget_replaced(cloud.clock.now());
     let mut xml = Xml::default();
-    change.write(&mut xml, &change_id);
+    change.write(&mut xml, cloud, &change_id);
     Ok(xml.into())
 }
 
@@ -129,11 +129,11 @@ fn change_one(after: &mut Records, zone: &str, zone_id: &str, action: Action, re
     Ok(())
 }
 
-pub(super) fn get(dns: &Dns, id: &str) -> Result<Body, ApiError> {
+pub(super) fn get(dns: &Dns, cloud: &Cloud, id: &str) -> Result<Body, ApiError> {
     let change = dns.changes.get(id).ok_or_else(|| {
         ApiError::new("NoSuchChange", format!("A change with the specified change ID {id} does not exist.")).status(404)
     })?;
     let mut xml = Xml::default();
-    change.write(&mut xml, id);
+    change.write(&mut xml, cloud, id);
     Ok(xml.into())
 }

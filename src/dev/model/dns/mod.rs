@@ -12,9 +12,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
-use super::id::now;
 use crate::dev::cloud::Cloud;
 use crate::dev::wire::{ApiError, Body, Xml};
 
@@ -39,7 +37,7 @@ struct Zone {
     /// What the API shows: every change at once.
     records: Records,
     /// What resolvers are told, and from when on; in order of time.
-    published: Vec<(Instant, Arc<Records>)>,
+    published: Vec<(Timestamp, Arc<Records>)>,
 }
 
 /// A change that was accepted.
@@ -47,7 +45,7 @@ struct Zone {
 struct Change {
     submitted: Timestamp,
     /// When all name servers have it.
-    due: Instant,
+    due: Timestamp,
     comment: Option<String>,
 }
 
@@ -106,9 +104,9 @@ impl DnsCall {
 }
 
 /// Runs one call.
-pub(crate) fn run(cloud: &Cloud, call: DnsCall) -> Result<Body, ApiError> {
+pub(crate) fn run(cloud: &Cloud, account: &str, call: DnsCall) -> Result<Body, ApiError> {
     let mut world = cloud.world();
-    let dns = &mut world.dns;
+    let dns = &mut world.account(account).dns;
     match call {
         DnsCall::CreateHostedZone(input) => zone::create(dns, cloud, input),
         DnsCall::GetHostedZone(id) => zone::get(dns, &id),
@@ -116,9 +114,8 @@ pub(crate) fn run(cloud: &Cloud, call: DnsCall) -> Result<Body, ApiError> {
         DnsCall::ListHostedZonesByName(query) => zone::list_by_name(dns, query),
         DnsCall::ChangeResourceRecordSets(id, input) => change::apply(dns, cloud, &id, input),
         DnsCall::ListResourceRecordSets(id, query) => record::list(dns, &id, query),
-        DnsCall::GetChange(id) => change::get(dns, &id),
+        DnsCall::GetChange(id) => change::get(dns, cloud, &id),
     }
-    .map(|body| if body.status == 0 { Body { status: 200, ..body } } else { body })
 }
 
 impl Dns {
@@ -128,8 +125,9 @@ impl Dns {
 
     /// Notes a change; returns its id.
     fn note(&mut self, cloud: &Cloud, comment: Option<String>) -> (String, Change) {
-        let id = format!("C{:016X}", rand::random::<u64>());
-        let change = Change { submitted: now(), due: Instant::now() + cloud.timing.dns, comment };
+        let id = format!("C{:016X}", cloud.chance.number());
+        let submitted = cloud.clock.now();
+        let change = Change { submitted, due: submitted + cloud.timing.dns, comment };
         self.changes.insert(id.clone(), change.clone());
         (id, change)
     }
@@ -144,9 +142,9 @@ fn invalid_input(message: impl Into<String>) -> ApiError {
 }
 
 impl Change {
-    fn write(&self, xml: &mut Xml, id: &str) {
+    fn write(&self, xml: &mut Xml, cloud: &Cloud, id: &str) {
         xml.node("ChangeInfo", |xml| {
-            let status = if Instant::now() >= self.due { "INSYNC" } else { "PENDING" };
+            let status = if cloud.clock.now() >= self.due { "INSYNC" } else { "PENDING" };
             xml.leaf("Id", format_args!("/change/{id}")).leaf("Status", status).leaf("SubmittedAt", self.submitted);
             xml.leaf_if("Comment", self.comment.as_ref());
         });

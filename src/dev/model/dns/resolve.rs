@@ -2,18 +2,17 @@
 
 use std::net::IpAddr;
 
-use tokio::time::Instant;
-
 use super::name::{lies_in, normal};
 use super::record::{Data, RecordSet};
 use super::{Dns, Zone};
+use crate::dev::cloud::Cloud;
 
 /// Aliases and CNAMEs that are followed.
 const HOPS_MAX: usize = 8;
 
 impl Dns {
     /// The address that a client gets for `name`, chosen anew each time; `None` if there is none.
-    pub(crate) fn resolve(&self, name: &str) -> Option<IpAddr> {
+    pub(crate) fn resolve(&self, cloud: &Cloud, name: &str) -> Option<IpAddr> {
         let mut name = normal(name).ok()?;
         for _ in 0..HOPS_MAX {
             // A load balancer's name is its address.
@@ -22,7 +21,7 @@ impl Dns {
             }
             let zones = self.zones.values().filter(|zone| lies_in(&name, &zone.name));
             let zone = zones.max_by_key(|zone| zone.name.len())?;
-            match zone.choose(&name)?.data {
+            match zone.choose(cloud, &name)?.data {
                 Data::Alias { name: target, .. } => name = target,
                 Data::Values { values, .. } => name = normal(values.first()?).ok()?,
             }
@@ -32,8 +31,8 @@ impl Dns {
 }
 
 impl Zone {
-    fn choose(&self, name: &str) -> Option<RecordSet> {
-        let now = Instant::now();
+    fn choose(&self, cloud: &Cloud, name: &str) -> Option<RecordSet> {
+        let now = cloud.clock.now();
         let (_, records) = self.published.iter().rev().find(|(due, _)| *due <= now)?;
         let of = |kinds: &[&str]| -> Vec<&RecordSet> {
             records.values().filter(|record| record.name == name && kinds.contains(&record.kind.as_str())).collect()
@@ -43,10 +42,10 @@ impl Zone {
         let total: u32 = candidates.iter().map(|record| weight(record)).sum();
         if total == 0 {
             // All weights 0 means all alike, unlike a load balancer's.
-            let count = candidates.len();
-            return (count > 0).then(|| candidates[rand::random_range(0..count)].clone());
+            let turn = usize::try_from(cloud.chance.below(candidates.len() as u64)).ok()?;
+            return candidates.get(turn).copied().cloned();
         }
-        let mut left = rand::random_range(0..total);
+        let mut left = u32::try_from(cloud.chance.below(total.into())).ok()?;
         candidates
             .into_iter()
             .find(|record| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use jiff::Timestamp;
 
 use super::de::CreateHostedZone;
 use super::name::{normal, order, shown};
@@ -18,8 +18,7 @@ const NAME_SERVER: &str = "ns-0.awsdns-00.com.";
 
 impl Zone {
     /// Forgets what no resolver can be told any more.
-    pub(super) fn forget_replaced(&mut self) {
-        let now = Instant::now();
+    pub(super) fn forget_replaced(&mut self, now: Timestamp) {
         if let Some(current) = self.published.iter().rposition(|(due, _)| *due <= now) {
             self.published.drain(..current);
         }
@@ -57,19 +56,19 @@ pub(super) fn create(dns: &mut Dns, cloud: &Cloud, input: CreateHostedZone) -> R
         .into_iter()
         .map(|record| (record.key(), record))
         .collect();
-    let id = format!("Z{:016X}", rand::random::<u64>());
-    let published = vec![(Instant::now(), Arc::new(records.clone()))];
+    let id = format!("Z{:016X}", cloud.chance.number());
+    let published = vec![(cloud.clock.now(), Arc::new(records.clone()))];
     let zone = Zone { name, reference: input.caller_reference, comment, records, published };
     let (change_id, change) = dns.note(cloud, None);
     let mut xml = Xml::default();
     xml.node("HostedZone", |xml| zone.write(xml, &id));
-    change.write(&mut xml, &change_id);
+    change.write(&mut xml, cloud, &change_id);
     xml.node("DelegationSet", |xml| {
         xml.texts("NameServers", "NameServer", [NAME_SERVER]);
     });
     let location = format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{id}");
     dns.zones.insert(id, zone);
-    Ok(Body { status: 201, location: Some(location), xml })
+    Ok(Body { status: 201, location: Some(location), document: xml.into() })
 }
 
 pub(super) fn get(dns: &Dns, id: &str) -> Result<Body, ApiError> {

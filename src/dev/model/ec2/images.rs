@@ -7,9 +7,8 @@ use super::paged;
 use super::placement::architecture_name;
 use super::tagging::{TagSpecification, tags_for};
 use crate::dev::machine::{Image, ImageState};
-use crate::dev::model::id::resource_id;
 use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
 #[derive(Deserialize)]
@@ -81,7 +80,8 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     for id in &input.image_id {
         existing(ctx, id)?;
     }
-    let ours = input.owner.is_empty() || input.owner.iter().any(|owner| owner == "self" || owner == ACCOUNT);
+    let ours =
+        input.owner.is_empty() || input.owner.iter().any(|owner| owner == "self" || *owner == ctx.region.account);
     let none = Tags::new();
     let (catalogue, tags) = (ctx.cloud.catalogue(), &ctx.region.ec2.image_tags);
     let found = catalogue.images.iter().filter(|(id, image)| {
@@ -92,7 +92,7 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
                 "name" => vec![image.name.as_ref().unwrap_or(id).as_str()],
                 "state" => vec![state_name(image.state)],
                 "architecture" => vec![architecture_name(image.architecture)],
-                _ => vec![ACCOUNT],
+                _ => vec![ctx.region.account.as_str()],
             })
     });
     let pages = (input.next_token.as_deref(), input.max_results);
@@ -102,7 +102,9 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
         pages,
         "imagesSet",
         |xml, (id, image)| {
-            xml.leaf("imageId", id).leaf("imageState", state_name(image.state)).leaf("imageOwnerId", ACCOUNT);
+            xml.leaf("imageId", id)
+                .leaf("imageState", state_name(image.state))
+                .leaf("imageOwnerId", &ctx.region.account);
             xml.leaf("imageType", "machine").leaf("isPublic", false);
             xml.leaf("architecture", architecture_name(image.architecture));
             xml.leaf("name", image.name.as_ref().unwrap_or(id)).leaf("rootDeviceType", "ebs");
@@ -121,7 +123,7 @@ pub(super) fn register(ctx: &mut Ctx<'_>, input: Register) -> Answer {
         return Err(ApiError::new("InvalidAMIName.Duplicate", said));
     }
     let tags = tags_for("image", &input.tag_specification)?;
-    let id = resource_id("ami");
+    let id = ctx.cloud.chance.resource_id("ami");
     image.name = Some(input.name);
     catalogue.images.insert(id.clone(), image);
     ctx.region.ec2.image_tags.insert(id.clone(), tags);

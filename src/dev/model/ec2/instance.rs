@@ -11,7 +11,7 @@ use super::placement::architecture_name;
 use super::{Ec2, paged};
 use crate::dev::machine::{Architecture, Machine};
 use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
 /// An instance. Terminated ones stay visible.
@@ -171,12 +171,14 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     }
     let pages = (input.next_token.as_deref(), input.max_results);
     let key = |reservation: &Vec<&Instance>| reservation[0].reservation.clone();
-    paged(reservations, key, pages, "reservationSet", |xml, instances| write_reservation(xml, &instances))
+    paged(reservations, key, pages, "reservationSet", |xml, instances| {
+        write_reservation(xml, &ctx.region.account, &instances)
+    })
 }
 
 /// Instances of one launch, never none.
-pub(super) fn write_reservation(xml: &mut Xml, instances: &[&Instance]) {
-    xml.leaf_if("reservationId", instances.first().map(|first| &first.reservation)).leaf("ownerId", ACCOUNT);
+pub(super) fn write_reservation(xml: &mut Xml, account: &str, instances: &[&Instance]) {
+    xml.leaf_if("reservationId", instances.first().map(|first| &first.reservation)).leaf("ownerId", account);
     xml.list("groupSet", "item", None::<()>, |_, ()| {});
     xml.list("instancesSet", "item", instances.iter().enumerate(), |xml, (index, instance)| {
         write(xml, index, instance);

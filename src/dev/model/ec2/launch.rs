@@ -4,14 +4,13 @@ use serde::Deserialize;
 
 use super::images::launchable;
 use super::instance::{Instance, InstanceState, write_reservation};
+use super::lifecycle;
 use super::placement::{architecture_name, instance_type};
 use super::tagging::{self, TagSpecification};
 use super::templates::{TemplateData, TemplateRef};
-use super::{Ec2, lifecycle};
 use crate::dev::machine::Launch;
-use crate::dev::model::id::{now, resource_id};
 use crate::dev::model::tags::Tags;
-use crate::dev::model::{Answer, Ctx};
+use crate::dev::model::{Answer, Ctx, Region};
 use crate::dev::wire::{ApiError, Node, Xml};
 
 /// What a client token stands for from its first use on.
@@ -73,7 +72,7 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
             ));
         }
-        return Ok(answer(&ctx.region.ec2, &known.reservation));
+        return Ok(answer(ctx.region, &known.reservation));
     }
     let template = match &input.launch_template {
         Some(named) => Some(ctx.region.ec2.resolve(named)?),
@@ -111,9 +110,9 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
             ),
         ));
     }
-    let reservation = resource_id("r");
+    let reservation = ctx.cloud.chance.resource_id("r");
     for address in addresses {
-        let id = resource_id("i");
+        let id = ctx.cloud.chance.resource_id("i");
         let launch = Launch {
             image_id: image_id.clone(),
             image: image.clone(),
@@ -134,7 +133,7 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
             zone: zone.clone(),
             security_groups: security_groups.clone(),
             client_token: token.clone(),
-            launched: now(),
+            launched: ctx.cloud.clock.now(),
             address,
             state: InstanceState::Pending,
             reason: None,
@@ -143,9 +142,9 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
         };
         ctx.region.ec2.launched += 1;
         ctx.region.ec2.instances.insert(id, instance);
-        lifecycle::start(ctx.cloud, &ctx.region.name, launch);
+        lifecycle::start(ctx.cloud, &ctx.region.place(), launch);
     }
-    let xml = answer(&ctx.region.ec2, &reservation);
+    let xml = answer(ctx.region, &reservation);
     if let Some(token) = token {
         ctx.region.ec2.tokens.insert((zone, token), Remembered { request: form.clone(), reservation });
     }
@@ -153,11 +152,11 @@ pub(super) fn run_instances(ctx: &mut Ctx<'_>, input: RunInstances, form: &Node)
 }
 
 /// The instances of a launch as they are now, terminated ones too.
-fn answer(ec2: &Ec2, reservation: &str) -> Xml {
-    let mut launched: Vec<_> = ec2.instances.values().filter(|each| each.reservation == reservation).collect();
+fn answer(region: &Region, reservation: &str) -> Xml {
+    let mut launched: Vec<_> = region.ec2.instances.values().filter(|each| each.reservation == reservation).collect();
     launched.sort_by_key(|each| each.number);
     let mut xml = Xml::default();
-    write_reservation(&mut xml, &launched);
+    write_reservation(&mut xml, &region.account, &launched);
     xml
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::instance::{InstanceState, write_state};
 use crate::dev::cloud::Cloud;
 use crate::dev::machine::{Launch, Machine};
-use crate::dev::model::{Answer, Ctx};
+use crate::dev::model::{Answer, Ctx, Place};
 use crate::dev::wire::Xml;
 
 /// How long a program may take to end after SIGTERM.
@@ -22,8 +22,8 @@ pub(super) struct Terminate {
 }
 
 /// Starts the instance's process; it is `running` when that has started and the run delay has passed.
-pub(super) fn start(cloud: &Arc<Cloud>, region: &str, launch: Launch) {
-    let (cloud_, region) = (cloud.clone(), region.to_owned());
+pub(super) fn start(cloud: &Arc<Cloud>, place: &Place, launch: Launch) {
+    let (cloud_, place) = (cloud.clone(), place.clone());
     let ready = Instant::now() + cloud.timing.run;
     cloud.spawn(async move {
         let cloud = cloud_;
@@ -32,7 +32,7 @@ pub(super) fn start(cloud: &Arc<Cloud>, region: &str, launch: Launch) {
         let id = launch.instance_id;
         let stop = {
             let mut world = cloud.world();
-            let (region, _) = world.region(&region);
+            let (region, _) = world.region(&place);
             let Some(instance) = region.ec2.instances.get_mut(&id) else { return };
             match started {
                 Ok(machine) if instance.state == InstanceState::Pending => {
@@ -53,19 +53,19 @@ pub(super) fn start(cloud: &Arc<Cloud>, region: &str, launch: Launch) {
         };
         match stop {
             None => cloud.changed(),
-            Some(machine) => end(&cloud, &region, &id, machine).await,
+            Some(machine) => end(&cloud, &place, &id, machine).await,
         }
     });
 }
 
 /// Ends the process if there is one; then the instance is `terminated` and its address is free.
-async fn end(cloud: &Cloud, region: &str, id: &str, machine: Option<Arc<Machine>>) {
+async fn end(cloud: &Cloud, place: &Place, id: &str, machine: Option<Arc<Machine>>) {
     if let Some(machine) = machine {
         machine.stop(STOP_GRACE).await;
     }
     {
         let mut world = cloud.world();
-        let (region, block) = world.region(region);
+        let (region, block) = world.region(place);
         if let Some(instance) = region.ec2.instances.get_mut(id) {
             instance.state = InstanceState::Terminated;
             block.release(instance.address);
@@ -77,6 +77,7 @@ async fn end(cloud: &Cloud, region: &str, id: &str, machine: Option<Arc<Machine>
 
 pub(super) fn terminate(ctx: &mut Ctx<'_>, input: Terminate) -> Answer {
     ctx.region.ec2.check_instances(&input.instance_id)?;
+    let place = ctx.region.place();
     let mut before = Vec::new();
     for id in &input.instance_id {
         let Some(instance) = ctx.region.ec2.instances.get_mut(id) else { continue };
@@ -87,8 +88,8 @@ pub(super) fn terminate(ctx: &mut Ctx<'_>, input: Terminate) -> Answer {
             instance.reason = Some(("Client.UserInitiatedShutdown", message));
             // A pending one is ended by the task that starts it.
             if let Some(machine) = instance.machine.take() {
-                let (cloud, region, id) = (ctx.cloud.clone(), ctx.region.name.clone(), id.clone());
-                ctx.cloud.spawn(async move { end(&cloud, &region, &id, Some(machine)).await });
+                let (cloud, place, id) = (ctx.cloud.clone(), place.clone(), id.clone());
+                ctx.cloud.spawn(async move { end(&cloud, &place, &id, Some(machine)).await });
             }
         }
         before.push((id, previous, instance.state));

@@ -14,7 +14,7 @@ mod templates;
 use std::collections::BTreeMap;
 
 use super::tags::Tags;
-use super::{Answer, Ctx, input};
+use super::{Answer, Operation, input};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use instance::{Instance, InstanceState};
@@ -36,40 +36,32 @@ pub(crate) struct Ec2 {
     launched: u64,
 }
 
-pub(super) fn run(ctx: &mut Ctx<'_>, operation: &str, form: &Node) -> Answer {
-    let mut form = form.clone();
-    match form.take("DryRun").as_deref() {
-        None | Some("false") => {}
-        Some(_) => return Err(ApiError::new("UnsupportedOperation", "the dev cloud does not model DryRun")),
-    }
-    let form = &form;
-    match operation {
-        "CreateVpc" => network::create_vpc(ctx, read(form)?),
-        "DescribeVpcs" => network::describe_vpcs(ctx, read(form)?),
-        "CreateSubnet" => network::create_subnet(ctx, read(form)?),
-        "DescribeSubnets" => network::describe_subnets(ctx, read(form)?),
-        "CreateSecurityGroup" => security::create(ctx, read(form)?),
-        "DescribeSecurityGroups" => security::describe(ctx, read(form)?),
-        "DescribeAvailabilityZones" => placement::describe_zones(ctx, read(form)?),
-        "DescribeInstanceTypes" => placement::describe_types(read(form)?),
-        "DescribeImages" => images::describe(ctx, read(form)?),
-        "RegisterImage" => images::register(ctx, read(form)?),
-        "DeregisterImage" => images::deregister(ctx, read(form)?),
-        "CreateLaunchTemplate" => templates::create(ctx, read(form)?),
-        "CreateLaunchTemplateVersion" => templates::create_version(ctx, read(form)?),
-        "ModifyLaunchTemplate" => templates::modify(ctx, read(form)?),
-        "DescribeLaunchTemplates" => templates::describe(ctx, read(form)?),
-        "DescribeLaunchTemplateVersions" => templates::describe_versions(ctx, read(form)?),
-        "RunInstances" => launch::run_instances(ctx, read(form)?, form),
-        "DescribeInstances" => instance::describe(ctx, read(form)?),
-        "DescribeInstanceStatus" => instance::describe_status(ctx, read(form)?),
-        "TerminateInstances" => lifecycle::terminate(ctx, read(form)?),
-        "CreateTags" => tagging::create(ctx, read(form)?),
-        "DeleteTags" => tagging::delete(ctx, read(form)?),
-        "DescribeTags" => tagging::describe(ctx, read(form)?),
-        unknown => Err(ApiError::unknown_operation(unknown)),
-    }
-}
+/// What is modelled, and what is missing of it.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::xml("CreateVpc", "", |ctx, form| network::create_vpc(ctx, read(form)?)),
+    Operation::xml("DescribeVpcs", "", |ctx, form| network::describe_vpcs(ctx, read(form)?)),
+    Operation::xml("CreateSubnet", "", |ctx, form| network::create_subnet(ctx, read(form)?)),
+    Operation::xml("DescribeSubnets", "", |ctx, form| network::describe_subnets(ctx, read(form)?)),
+    Operation::xml("CreateSecurityGroup", "", |ctx, form| security::create(ctx, read(form)?)),
+    Operation::xml("DescribeSecurityGroups", "", |ctx, form| security::describe(ctx, read(form)?)),
+    Operation::xml("DescribeAvailabilityZones", "", |ctx, form| placement::describe_zones(ctx, read(form)?)),
+    Operation::xml("DescribeInstanceTypes", "", |_, form| placement::describe_types(read(form)?)),
+    Operation::xml("DescribeImages", "", |ctx, form| images::describe(ctx, read(form)?)),
+    Operation::xml("RegisterImage", "", |ctx, form| images::register(ctx, read(form)?)),
+    Operation::xml("DeregisterImage", "", |ctx, form| images::deregister(ctx, read(form)?)),
+    Operation::xml("CreateLaunchTemplate", "", |ctx, form| templates::create(ctx, read(form)?)),
+    Operation::xml("CreateLaunchTemplateVersion", "", |ctx, form| templates::create_version(ctx, read(form)?)),
+    Operation::xml("ModifyLaunchTemplate", "", |ctx, form| templates::modify(ctx, read(form)?)),
+    Operation::xml("DescribeLaunchTemplates", "", |ctx, form| templates::describe(ctx, read(form)?)),
+    Operation::xml("DescribeLaunchTemplateVersions", "", |ctx, form| templates::describe_versions(ctx, read(form)?)),
+    Operation::xml("RunInstances", "", |ctx, form| launch::run_instances(ctx, read(form)?, form)),
+    Operation::xml("DescribeInstances", "", |ctx, form| instance::describe(ctx, read(form)?)),
+    Operation::xml("DescribeInstanceStatus", "", |ctx, form| instance::describe_status(ctx, read(form)?)),
+    Operation::xml("TerminateInstances", "", |ctx, form| lifecycle::terminate(ctx, read(form)?)),
+    Operation::xml("CreateTags", "", |ctx, form| tagging::create(ctx, read(form)?)),
+    Operation::xml("DeleteTags", "", |ctx, form| tagging::delete(ctx, read(form)?)),
+    Operation::xml("DescribeTags", "", |ctx, form| tagging::describe(ctx, read(form)?)),
+];
 
 fn read<T: serde::de::DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
     input(Service::Ec2, form)

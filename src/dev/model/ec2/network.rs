@@ -7,10 +7,9 @@ use super::filter::{self, Filter};
 use super::placement::zones_of;
 use super::tagging::{TagSpecification, tags_for};
 use super::{Ec2, paged};
-use crate::dev::model::id::resource_id;
 use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
-use crate::dev::wire::{ApiError, Xml};
+use crate::dev::model::{Answer, Ctx, Region};
+use crate::dev::wire::{ApiError, Service, Xml};
 
 /// A VPC.
 #[derive(Debug)]
@@ -96,16 +95,16 @@ pub(super) fn create_vpc(ctx: &mut Ctx<'_>, input: CreateVpc) -> Answer {
             format!("The CIDR '{cidr}' is invalid: VPCs of this dev cloud are {block}, or a part of it down to a /28"),
         ));
     }
-    let id = resource_id("vpc");
+    let id = ctx.cloud.chance.resource_id("vpc");
     let vpc = Vpc { cidr, tags: tags_for("vpc", &input.tag_specification)? };
     let mut xml = Xml::default();
-    xml.node("vpc", |xml| write_vpc(xml, &id, &vpc));
+    xml.node("vpc", |xml| write_vpc(xml, &ctx.region.account, &id, &vpc));
     ctx.region.ec2.vpcs.insert(id, vpc);
     Ok(xml)
 }
 
-fn write_vpc(xml: &mut Xml, id: &str, vpc: &Vpc) {
-    xml.leaf("vpcId", id).leaf("ownerId", ACCOUNT).leaf("state", "available").leaf("cidrBlock", vpc.cidr);
+fn write_vpc(xml: &mut Xml, account: &str, id: &str, vpc: &Vpc) {
+    xml.leaf("vpcId", id).leaf("ownerId", account).leaf("state", "available").leaf("cidrBlock", vpc.cidr);
     xml.leaf("dhcpOptionsId", "default").leaf("instanceTenancy", "default").leaf("isDefault", false);
     ec2_tag_set(xml, &vpc.tags);
 }
@@ -124,7 +123,13 @@ pub(super) fn describe_vpcs(ctx: &mut Ctx<'_>, input: DescribeVpcs) -> Answer {
             })
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found.collect(), |(id, _)| (*id).clone(), pages, "vpcSet", |xml, (id, vpc)| write_vpc(xml, id, vpc))
+    paged(
+        found.collect(),
+        |(id, _)| (*id).clone(),
+        pages,
+        "vpcSet",
+        |xml, (id, vpc)| write_vpc(xml, &ctx.region.account, id, vpc),
+    )
 }
 
 pub(super) fn create_subnet(ctx: &mut Ctx<'_>, input: CreateSubnet) -> Answer {
@@ -141,31 +146,33 @@ pub(super) fn create_subnet(ctx: &mut Ctx<'_>, input: CreateSubnet) -> Answer {
         }
     };
     let (cidr, kept) = (cidr(&input.cidr_block)?, ctx.block.load_balancers());
-    let ec2 = &mut ctx.region.ec2;
-    let vpc = ec2.vpc(&input.vpc_id)?;
+    let vpc = ctx.region.ec2.vpc(&input.vpc_id)?;
     if !(16..=28).contains(&cidr.prefix_len()) || !vpc.cidr.contains(&cidr) || cidr != cidr.trunc() {
         let vpc = vpc.cidr;
         return Err(ApiError::new("InvalidSubnet.Range", format!("The CIDR '{cidr}' is invalid in a VPC with {vpc}.")));
     }
     let overlaps = |other: Ipv4Net| other.contains(&cidr) || cidr.contains(&other);
-    if overlaps(kept) || ec2.subnets.values().any(|subnet| overlaps(subnet.cidr)) {
+    if overlaps(kept) || ctx.region.ec2.subnets.values().any(|subnet| overlaps(subnet.cidr)) {
         return Err(ApiError::new(
             "InvalidSubnet.Conflict",
             format!("The CIDR '{cidr}' conflicts with another subnet (or with {kept}, which load balancers have)"),
         ));
     }
-    let id = resource_id("subnet");
+    let id = ctx.cloud.chance.resource_id("subnet");
     let tags = tags_for("subnet", &input.tag_specification)?;
     let subnet = Subnet { vpc: input.vpc_id, zone, cidr, tags };
     let mut xml = Xml::default();
-    xml.node("subnet", |xml| write_subnet(xml, &ctx.region.name, &id, &subnet));
-    ec2.subnets.insert(id, subnet);
+    xml.node("subnet", |xml| write_subnet(xml, ctx.region, &id, &subnet));
+    ctx.region.ec2.subnets.insert(id, subnet);
     Ok(xml)
 }
 
-fn write_subnet(xml: &mut Xml, region: &str, id: &str, subnet: &Subnet) {
-    xml.leaf("subnetId", id).leaf("subnetArn", format_args!("arn:aws:ec2:{region}:{ACCOUNT}:subnet/{id}"));
-    xml.leaf("state", "available").leaf("ownerId", ACCOUNT).leaf("vpcId", &subnet.vpc).leaf("cidrBlock", subnet.cidr);
+fn write_subnet(xml: &mut Xml, region: &Region, id: &str, subnet: &Subnet) {
+    xml.leaf("subnetId", id).leaf("subnetArn", region.arn(Service::Ec2, format_args!("subnet/{id}")));
+    xml.leaf("state", "available")
+        .leaf("ownerId", &region.account)
+        .leaf("vpcId", &subnet.vpc)
+        .leaf("cidrBlock", subnet.cidr);
     xml.leaf("availableIpAddressCount", subnet.cidr.hosts().count().saturating_sub(3));
     xml.leaf("availabilityZone", &subnet.zone).leaf("availabilityZoneId", &subnet.zone);
     xml.leaf("defaultForAz", false).leaf("mapPublicIpOnLaunch", false);
@@ -194,7 +201,7 @@ pub(super) fn describe_subnets(ctx: &mut Ctx<'_>, input: DescribeSubnets) -> Ans
         pages,
         "subnetSet",
         |xml, (id, subnet)| {
-            write_subnet(xml, &ctx.region.name, id, subnet);
+            write_subnet(xml, ctx.region, id, subnet);
         },
     )
 }

@@ -5,9 +5,8 @@ use serde::Deserialize;
 use super::filter::{self, Filter};
 use super::tagging::{TagSpecification, tags_for};
 use super::{Ec2, paged};
-use crate::dev::model::id::resource_id;
 use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
 /// A security group.
@@ -55,7 +54,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         let said = format!("The security group '{}' already exists for VPC '{vpc}'", input.group_name);
         return Err(ApiError::new("InvalidGroup.Duplicate", said));
     }
-    let id = resource_id("sg");
+    let id = ctx.cloud.chance.resource_id("sg");
     let tags = tags_for("security-group", &input.tag_specification)?;
     let mut xml = Xml::default();
     xml.leaf("return", true).leaf("groupId", &id);
@@ -86,7 +85,7 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
         "securityGroupInfo",
         |xml, (id, group)| {
             xml.leaf("groupId", id).leaf("groupName", &group.name).leaf("groupDescription", &group.description);
-            xml.leaf("ownerId", ACCOUNT).leaf("vpcId", &group.vpc);
+            xml.leaf("ownerId", &ctx.region.account).leaf("vpcId", &group.vpc);
             ec2_tag_set(xml, &group.tags);
         },
     )

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use super::filter::{self, Filter};
 use super::tagging::{TagSpecification, tags_for};
 use super::{Ec2, paged};
-use crate::dev::model::id::{now, resource_id};
 use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
 /// A launch template.
@@ -199,7 +198,11 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
             format!("Launch template name already in use: {name}"),
         ));
     }
-    let version = Version { description: input.version_description, created: now(), data: input.launch_template_data };
+    let version = Version {
+        description: input.version_description,
+        created: ctx.cloud.clock.now(),
+        data: input.launch_template_data,
+    };
     let template = Template {
         name,
         created: version.created,
@@ -207,9 +210,9 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         versions: BTreeMap::from([(1, version)]),
         tags: tags_for("launch-template", &input.tag_specification)?,
     };
-    let id = resource_id("lt");
+    let id = ctx.cloud.chance.resource_id("lt");
     let mut xml = Xml::default();
-    xml.node("launchTemplate", |xml| write(xml, &id, &template));
+    xml.node("launchTemplate", |xml| write(xml, &ctx.region.account, &id, &template));
     ec2.templates.insert(id, template);
     Ok(xml)
 }
@@ -234,10 +237,10 @@ pub(super) fn create_version(ctx: &mut Ctx<'_>, input: CreateVersion) -> Answer 
         }
     }
     let number = template.versions.keys().next_back().map_or(1, |last| last + 1);
-    let version = Version { description: input.version_description, created: now(), data };
+    let version = Version { description: input.version_description, created: ctx.cloud.clock.now(), data };
     template.versions.insert(number, version);
     let mut xml = Xml::default();
-    xml.node("launchTemplateVersion", |xml| write_version(xml, &id, template, number));
+    xml.node("launchTemplateVersion", |xml| write_version(xml, &ctx.region.account, &id, template, number));
     Ok(xml)
 }
 
@@ -247,23 +250,23 @@ pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     let template = ec2.templates.get_mut(&id).ok_or_else(|| ApiError::new("InternalError", "template vanished"))?;
     template.default = template.number(&id, &input.set_default_version)?;
     let mut xml = Xml::default();
-    xml.node("launchTemplate", |xml| write(xml, &id, template));
+    xml.node("launchTemplate", |xml| write(xml, &ctx.region.account, &id, template));
     Ok(xml)
 }
 
-fn write(xml: &mut Xml, id: &str, template: &Template) {
+fn write(xml: &mut Xml, account: &str, id: &str, template: &Template) {
     xml.leaf("launchTemplateId", id).leaf("launchTemplateName", &template.name);
-    xml.leaf("createTime", template.created).leaf("createdBy", format_args!("arn:aws:iam::{ACCOUNT}:user/dev-cloud"));
+    xml.leaf("createTime", template.created).leaf("createdBy", format_args!("arn:aws:iam::{account}:user/dev-cloud"));
     xml.leaf("defaultVersionNumber", template.default);
     xml.leaf_if("latestVersionNumber", template.versions.keys().next_back());
     ec2_tag_set(xml, &template.tags);
 }
 
-fn write_version(xml: &mut Xml, id: &str, template: &Template, number: u32) {
+fn write_version(xml: &mut Xml, account: &str, id: &str, template: &Template, number: u32) {
     let version = &template.versions[&number];
     xml.leaf("launchTemplateId", id).leaf("launchTemplateName", &template.name).leaf("versionNumber", number);
     xml.leaf_if("versionDescription", version.description.as_ref()).leaf("createTime", version.created);
-    xml.leaf("createdBy", format_args!("arn:aws:iam::{ACCOUNT}:user/dev-cloud"));
+    xml.leaf("createdBy", format_args!("arn:aws:iam::{account}:user/dev-cloud"));
     xml.leaf("defaultVersion", template.default == number);
     xml.node("launchTemplateData", |xml| {
         let data = &version.data;
@@ -301,7 +304,13 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
             && filter::passes(&input.filter, &template.tags, |_| vec![template.name.as_str()])
     });
     let pages = (input.next_token.as_deref(), input.max_results);
-    paged(found.collect(), |(id, _)| (*id).clone(), pages, "launchTemplates", |xml, (id, each)| write(xml, id, each))
+    paged(
+        found.collect(),
+        |(id, _)| (*id).clone(),
+        pages,
+        "launchTemplates",
+        |xml, (id, each)| write(xml, &ctx.region.account, id, each),
+    )
 }
 
 pub(super) fn describe_versions(ctx: &mut Ctx<'_>, input: DescribeVersions) -> Answer {
@@ -317,6 +326,6 @@ pub(super) fn describe_versions(ctx: &mut Ctx<'_>, input: DescribeVersions) -> A
     };
     let pages = (input.next_token.as_deref(), input.max_results);
     paged(numbers, ToString::to_string, pages, "launchTemplateVersionSet", |xml, number| {
-        write_version(xml, &id, template, number);
+        write_version(xml, &ctx.region.account, &id, template, number);
     })
 }

@@ -10,10 +10,9 @@ use super::attributes::balancer_defaults;
 use super::listeners::CLOSE_GRACE;
 use super::tagging;
 use super::{Elb, check_name, paged};
-use crate::dev::model::id::{arn_suffix, now};
 use crate::dev::model::tags::{Tag, Tags};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
-use crate::dev::wire::{ApiError, Xml};
+use crate::dev::model::{Answer, Ctx};
+use crate::dev::wire::{ApiError, Service, Xml};
 
 /// The hosted zone of all load balancers, for alias records.
 pub(crate) const HOSTED_ZONE: &str = "Z0DEVCLOUDELB";
@@ -128,9 +127,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     let address = ctx.block.take_for_load_balancer().ok_or_else(|| {
         ApiError::new("TooManyLoadBalancers", "The dev cloud has no more addresses for load balancers")
     })?;
-    let region = &ctx.region.name;
-    let arn =
-        format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:loadbalancer/app/{}/{}", input.name, arn_suffix());
+    let suffix = ctx.cloud.chance.arn_suffix();
+    let arn = ctx.region.arn(Service::Elbv2, format_args!("loadbalancer/app/{}/{suffix}", input.name));
     let balancer = LoadBalancer {
         arn: arn.clone(),
         name: input.name,
@@ -139,7 +137,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         vpc,
         zones,
         security_groups: input.security_groups,
-        created: now(),
+        created: ctx.cloud.clock.now(),
         attributes: balancer_defaults(),
         tags,
     };

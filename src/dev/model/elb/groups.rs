@@ -10,11 +10,10 @@ use super::balancers::LoadBalancer;
 use super::targets::Target;
 use super::{Elb, check_name, paged, tagging};
 use crate::dev::model::ec2::Ec2;
-use crate::dev::model::id::arn_suffix;
 use crate::dev::model::tags::{Tag, Tags};
-use crate::dev::model::{ACCOUNT, Answer, Ctx};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::plane;
-use crate::dev::wire::{ApiError, Xml};
+use crate::dev::wire::{ApiError, Service, Xml};
 
 /// A target group.
 #[derive(Debug)]
@@ -267,6 +266,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         matcher: input.matcher,
     })?;
     let settings = Settings { port, vpc, by_address };
+    let suffix = ctx.cloud.chance.arn_suffix();
+    let arn = ctx.region.arn(Service::Elbv2, format_args!("targetgroup/{}/{suffix}", input.name));
     let elb = &mut ctx.region.elb;
     if let Some(same) = elb.groups.values().find(|group| group.name == input.name) {
         if same.settings == settings && same.check == check {
@@ -277,8 +278,6 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     }
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
-    let region = &ctx.region.name;
-    let arn = format!("arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup/{}/{}", input.name, arn_suffix());
     let group = TargetGroup {
         arn: arn.clone(),
         plane: plane::Group::new(&input.name),

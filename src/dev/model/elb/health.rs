@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::targets::{TargetIn, Unused};
 use crate::dev::cloud::Cloud;
-use crate::dev::model::{Answer, Ctx, Region};
+use crate::dev::model::{Answer, Ctx, Place, Region};
 use crate::dev::plane::{self, ProbeResult, TargetState};
 use crate::dev::wire::{ApiError, Xml};
 
@@ -52,15 +52,15 @@ enum Next {
 /// Identifies one registration of one target.
 #[derive(Clone)]
 struct Registration {
-    region: String,
+    place: Place,
     group: String,
     key: (String, u16),
     serial: u64,
 }
 
 /// Checks a target until it is deregistered.
-pub(super) fn watch(cloud: &Arc<Cloud>, region: &str, group: &str, key: &(String, u16), serial: u64) {
-    let this = Registration { region: region.to_owned(), group: group.to_owned(), key: key.clone(), serial };
+pub(super) fn watch(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &(String, u16), serial: u64) {
+    let this = Registration { place: place.clone(), group: group.to_owned(), key: key.clone(), serial };
     let weak = Arc::downgrade(cloud);
     let mut changes = cloud.changes();
     cloud.spawn(async move {
@@ -90,7 +90,7 @@ pub(super) fn watch(cloud: &Arc<Cloud>, region: &str, group: &str, key: &(String
 impl Registration {
     fn next(&self, cloud: &Cloud) -> Next {
         let mut world = cloud.world();
-        let (region, _) = world.region(&self.region);
+        let (region, _) = world.region(&self.place);
         let Some(group) = region.elb.groups.get(&self.group) else { return Next::End };
         let Some(target) = group.targets.get(&self.key).filter(|target| target.serial == self.serial) else {
             return Next::End;
@@ -109,7 +109,7 @@ impl Registration {
     /// Writes down what a check found, unless the target's situation has changed meanwhile.
     fn record(&self, cloud: &Cloud, result: &ProbeResult) {
         let mut world = cloud.world();
-        let (region, _) = world.region(&self.region);
+        let (region, _) = world.region(&self.place);
         let still_used =
             region.elb.groups.get(&self.group).and_then(|group| group.targets.get(&self.key)).is_some_and(|target| {
                 target.serial == self.serial && !target.draining && unused(region, &self.group, target).is_none()

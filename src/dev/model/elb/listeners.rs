@@ -12,9 +12,8 @@ use super::routes::Propagation;
 use super::rules::Rule;
 use super::{Elb, paged, tagging};
 use crate::dev::cloud::Cloud;
-use crate::dev::model::id::arn_suffix;
 use crate::dev::model::tags::{Tag, Tags};
-use crate::dev::model::{Answer, Ctx};
+use crate::dev::model::{Answer, Ctx, Place};
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Xml};
 
@@ -135,10 +134,10 @@ enum Begun {
 
 /// Creates a listener. It is there, and its groups are in use, before its port is bound; a port that cannot be bound
 /// takes it away again.
-pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, region: &str, input: Create) -> Answer {
+pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, input: Create) -> Answer {
     let begun = {
         let mut world = cloud.world();
-        let (region, block) = world.region(region);
+        let (region, block) = world.region(place);
         begin(&mut Ctx { cloud, region, block }, input)?
     };
     let (arn, address, routes, idle) = match begun {
@@ -148,7 +147,7 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, region: &str, inpu
     let bound = bind(address, routes, idle).await;
     let xml = {
         let mut world = cloud.world();
-        let (region, _) = world.region(region);
+        let (region, _) = world.region(place);
         let elb = &mut region.elb;
         let listener = match bound {
             Ok(listener) => Arc::new(listener),
@@ -203,8 +202,12 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|text| text.parse().ok());
     let idle = Duration::from_secs(idle_s.unwrap_or(60));
     let address = SocketAddr::new(balancer.address.into(), port);
-    let arn = format!("{}/{}", input.load_balancer_arn.replacen(":loadbalancer/", ":listener/", 1), arn_suffix());
-    let default = Rule::new(&arn, None, Vec::new(), actions);
+    let arn = format!(
+        "{}/{}",
+        input.load_balancer_arn.replacen(":loadbalancer/", ":listener/", 1),
+        ctx.cloud.chance.arn_suffix()
+    );
+    let default = Rule::new(ctx.cloud, &arn, None, Vec::new(), actions);
     let listener = Listener {
         arn: arn.clone(),
         balancer: input.load_balancer_arn,

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::ec2::Ec2;
-use super::{Answer, Ctx, input};
+use super::{Answer, Operation, input};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use balancers::HOSTED_ZONE;
@@ -39,40 +39,34 @@ pub(crate) struct Elb {
 /// How many items a page has unless the call says otherwise, and at most.
 const PAGE_MAX: u32 = 400;
 
-pub(super) fn run(ctx: &mut Ctx<'_>, operation: &str, form: &Node) -> Answer {
-    let answer = match operation {
-        "CreateLoadBalancer" => balancers::create(ctx, read(form)?),
-        "DescribeLoadBalancers" => balancers::describe(ctx, read(form)?),
-        "DeleteLoadBalancer" => balancers::delete(ctx, read(form)?),
-        "DescribeLoadBalancerAttributes" => attributes::describe_balancer(ctx, read(form)?),
-        "ModifyLoadBalancerAttributes" => attributes::modify_balancer(ctx, read(form)?),
-        "CreateTargetGroup" => groups::create(ctx, read(form)?),
-        "DescribeTargetGroups" => groups::describe(ctx, read(form)?),
-        "ModifyTargetGroup" => groups::modify(ctx, read(form)?),
-        "DeleteTargetGroup" => groups::delete(ctx, read(form)?),
-        "DescribeTargetGroupAttributes" => attributes::describe_group(ctx, read(form)?),
-        "ModifyTargetGroupAttributes" => attributes::modify_group(ctx, read(form)?),
-        "DescribeListeners" => listeners::describe(ctx, read(form)?),
-        "ModifyListener" => listeners::modify(ctx, read(form)?),
-        "DeleteListener" => listeners::delete(ctx, read(form)?),
-        "CreateRule" => rules::create(ctx, read(form)?),
-        "DescribeRules" => rules::describe(ctx, read(form)?),
-        "ModifyRule" => rules::modify(ctx, read(form)?),
-        "DeleteRule" => rules::delete(ctx, read(form)?),
-        "SetRulePriorities" => priorities::set(ctx, read(form)?),
-        "RegisterTargets" => targets::register(ctx, read(form)?),
-        "DeregisterTargets" => targets::deregister(ctx, read(form)?),
-        "DescribeTargetHealth" => health::describe(ctx, read(form)?),
-        "AddTags" => tagging::add(ctx, read(form)?),
-        "RemoveTags" => tagging::remove(ctx, read(form)?),
-        "DescribeTags" => tagging::describe(ctx, read(form)?),
-        unknown => Err(ApiError::unknown_operation(unknown)),
-    }?;
-    if !operation.starts_with("Describe") {
-        ctx.region.elb.settle(&ctx.region.ec2);
-    }
-    Ok(answer)
-}
+/// What is modelled, and what is missing of it.
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation::xml("CreateLoadBalancer", "", |ctx, form| balancers::create(ctx, read(form)?)),
+    Operation::xml("DescribeLoadBalancers", "", |ctx, form| balancers::describe(ctx, read(form)?)),
+    Operation::xml("DeleteLoadBalancer", "", |ctx, form| balancers::delete(ctx, read(form)?)),
+    Operation::xml("DescribeLoadBalancerAttributes", "", |ctx, form| attributes::describe_balancer(ctx, read(form)?)),
+    Operation::xml("ModifyLoadBalancerAttributes", "", |ctx, form| attributes::modify_balancer(ctx, read(form)?)),
+    Operation::xml("CreateTargetGroup", "", |ctx, form| groups::create(ctx, read(form)?)),
+    Operation::xml("DescribeTargetGroups", "", |ctx, form| groups::describe(ctx, read(form)?)),
+    Operation::xml("ModifyTargetGroup", "", |ctx, form| groups::modify(ctx, read(form)?)),
+    Operation::xml("DeleteTargetGroup", "", |ctx, form| groups::delete(ctx, read(form)?)),
+    Operation::xml("DescribeTargetGroupAttributes", "", |ctx, form| attributes::describe_group(ctx, read(form)?)),
+    Operation::xml("ModifyTargetGroupAttributes", "", |ctx, form| attributes::modify_group(ctx, read(form)?)),
+    Operation::xml("DescribeListeners", "", |ctx, form| listeners::describe(ctx, read(form)?)),
+    Operation::xml("ModifyListener", "", |ctx, form| listeners::modify(ctx, read(form)?)),
+    Operation::xml("DeleteListener", "", |ctx, form| listeners::delete(ctx, read(form)?)),
+    Operation::xml("CreateRule", "", |ctx, form| rules::create(ctx, read(form)?)),
+    Operation::xml("DescribeRules", "", |ctx, form| rules::describe(ctx, read(form)?)),
+    Operation::xml("ModifyRule", "", |ctx, form| rules::modify(ctx, read(form)?)),
+    Operation::xml("DeleteRule", "", |ctx, form| rules::delete(ctx, read(form)?)),
+    Operation::xml("SetRulePriorities", "", |ctx, form| priorities::set(ctx, read(form)?)),
+    Operation::xml("RegisterTargets", "", |ctx, form| targets::register(ctx, read(form)?)),
+    Operation::xml("DeregisterTargets", "", |ctx, form| targets::deregister(ctx, read(form)?)),
+    Operation::xml("DescribeTargetHealth", "", |ctx, form| health::describe(ctx, read(form)?)),
+    Operation::xml("AddTags", "", |ctx, form| tagging::add(ctx, read(form)?)),
+    Operation::xml("RemoveTags", "", |ctx, form| tagging::remove(ctx, read(form)?)),
+    Operation::xml("DescribeTags", "", |ctx, form| tagging::describe(ctx, read(form)?)),
+];
 
 fn read<T: DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
     input(Service::Elbv2, form)

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::actions::{ActionIn, Actions};
 use super::conditions::{self, Condition, ConditionIn};
 use super::{Elb, paged, tagging};
-use crate::dev::model::id::arn_suffix;
+use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
@@ -61,8 +61,14 @@ pub(super) struct Delete {
 const RULES_MAX: usize = 100;
 
 impl Rule {
-    pub(super) fn new(listener: &str, priority: Option<u32>, conditions: Vec<Condition>, actions: Actions) -> Self {
-        let arn = format!("{}/{}", listener.replacen(":listener/", ":listener-rule/", 1), arn_suffix());
+    pub(super) fn new(
+        cloud: &Cloud,
+        listener: &str,
+        priority: Option<u32>,
+        conditions: Vec<Condition>,
+        actions: Actions,
+    ) -> Self {
+        let arn = format!("{}/{}", listener.replacen(":listener/", ":listener-rule/", 1), cloud.chance.arn_suffix());
         Self { arn, priority, conditions, actions, tags: Tags::new() }
     }
 }
@@ -119,7 +125,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     if listener.rules.len() >= RULES_MAX {
         return Err(ApiError::new("TooManyRules", format!("A listener has at most {RULES_MAX} rules")));
     }
-    let mut rule = Rule::new(&listener.arn, Some(input.priority), conditions, actions);
+    let mut rule = Rule::new(ctx.cloud, &listener.arn, Some(input.priority), conditions, actions);
     tagging::put(&mut rule.tags, &input.tags)?;
     let xml = answer([&rule]);
     elb.listener_mut(&input.listener_arn)?.rules.push(rule);

@@ -139,6 +139,7 @@ impl TargetIn {
 
 pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
     let arn = input.target_group_arn;
+    let here = ctx.region.place();
     let (elb, ec2) = (&mut ctx.region.elb, &ctx.region.ec2);
     let group = elb.groups.get_mut(&arn).ok_or_else(super::groups::not_found)?;
     let mut places = Vec::with_capacity(input.targets.len());
@@ -163,7 +164,7 @@ pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
             draining: false,
             plane: plane::Target::new(SocketAddr::new(place.address, key.1), TargetState::Unused),
         };
-        health::watch(ctx.cloud, &ctx.region.name, &arn, &key, target.serial);
+        health::watch(ctx.cloud, &here, &arn, &key, target.serial);
         // A target that is still draining goes on draining; it just is not the registered one any more.
         group.targets.insert(key, target);
     }
@@ -173,6 +174,7 @@ pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
 /// Starts to drain targets; those that are not registered, or draining already, are no mistake.
 pub(super) fn deregister(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
     let arn = input.target_group_arn;
+    let here = ctx.region.place();
     let (elb, ec2) = (&mut ctx.region.elb, &ctx.region.ec2);
     let references = elb.references();
     let user = references.get(&arn).and_then(|balancer| elb.balancers.get(balancer));
@@ -195,12 +197,12 @@ pub(super) fn deregister(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
             }
             target.draining = true;
             let (serial, draining) = (target.serial, target.plane.clone());
-            let (cloud, region, arn) = (ctx.cloud.clone(), ctx.region.name.clone(), arn.clone());
+            let (cloud, here, arn) = (ctx.cloud.clone(), here.clone(), arn.clone());
             ctx.cloud.spawn(async move {
                 tokio::time::sleep(Duration::from_secs(delay_s)).await;
                 draining.cut();
                 let mut world = cloud.world();
-                let (region, _) = world.region(&region);
+                let (region, _) = world.region(&here);
                 if let Some(group) = region.elb.groups.get_mut(&arn)
                     && group.targets.get(&key).is_some_and(|target| target.serial == serial)
                 {

@@ -1,9 +1,9 @@
-//! The time of day, as the journal sees it.
+//! The time of day that decisions are made by: the machine's, or one that moves with tokio's paused clock.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Where the journal gets the time of day from.
+/// Where the journal and the dev cloud get the time of day from.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 

@@ -1,0 +1,123 @@
+//! What happens to one call of the AWS API, from the request to the answer; sockets are `server`'s business.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+
+use super::cloud::Cloud;
+use super::faults::FaultKind;
+use super::model;
+use super::wire::{ApiError, Body, Node, Scope, Service, answer, parse_form, refusal};
+
+/// The connection is closed instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was lost on purpose")]
+pub(crate) struct LostAnswer;
+
+/// Carries one call out and answers it.
+///
+/// # Errors
+/// The answer is lost, as a fault wants it.
+pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<Response<Bytes>, LostAnswer> {
+    let (head, body) = request.into_parts();
+    let scope = Scope::of(&head.headers);
+    let service = scope.as_ref().map_or(Service::Sts, |scope| scope.service);
+    let request_id = request_id(cloud);
+    let refuse = |error: &ApiError| document(error.status, None, refusal(service, error, &request_id), &request_id);
+    let scope = match scope {
+        Ok(scope) => scope,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    let (call, operation) = match Call::read(&scope, &head, &body) {
+        Ok(read) => read,
+        Err(error) => return Ok(refuse(&error)),
+    };
+    cloud.count(service.name(), &operation);
+    let fault = cloud.faults.meet(service.name(), &operation);
+    if fault == Some(FaultKind::Throttle) {
+        return Ok(refuse(&ApiError::throttled(service)));
+    }
+    if let Some((status, code, message)) = fault.as_ref().and_then(FaultKind::refusal) {
+        return Ok(refuse(&ApiError::new(code, message).status(status)));
+    }
+    let result = call.run(cloud, &scope, &operation).await;
+    match fault {
+        Some(FaultKind::LoseAnswer) => return Err(LostAnswer),
+        Some(FaultKind::Delay(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
+    }
+    tracing::debug!(
+        service = service.name(),
+        operation,
+        region = scope.place.region,
+        ok = result.is_ok(),
+        "dev cloud call"
+    );
+    Ok(match result {
+        Ok(body) => {
+            document(body.status, body.location, answer(service, &operation, &request_id, &body.document), &request_id)
+        }
+        Err(error) => refuse(&error),
+    })
+}
+
+/// A request whose operation is known.
+enum Call {
+    Form(Node),
+    Dns(model::DnsCall),
+}
+
+impl Call {
+    fn read(scope: &Scope, head: &http::request::Parts, body: &[u8]) -> Result<(Self, String), ApiError> {
+        if scope.service == Service::Route53 {
+            let call = model::DnsCall::read(&head.method, &head.uri, body)?;
+            let operation = call.operation().to_owned();
+            return Ok((Self::Dns(call), operation));
+        }
+        // Both services also take their parameters in the query string of a GET.
+        let form = if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { body };
+        let mut form = parse_form(form).map_err(|error| ApiError::of_params(scope.service, error))?;
+        form.take("Version");
+        let missing = || ApiError::new("MissingAction", "The request has no Action parameter");
+        let operation = form.take("Action").filter(|name| is_operation_name(name)).ok_or_else(missing)?;
+        Ok((Self::Form(form), operation))
+    }
+
+    async fn run(self, cloud: &Arc<Cloud>, scope: &Scope, operation: &str) -> Result<Body, ApiError> {
+        match self {
+            Self::Form(form) => model::run(cloud, scope, operation, &form).await,
+            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, call),
+        }
+    }
+}
+
+/// What can be part of an element's name in the answer and of a key in the call log.
+fn is_operation_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn document(status: u16, location: Option<String>, text: String, request_id: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/xml"));
+    if let Ok(id) = header::HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    if let Some(Ok(location)) = location.as_deref().map(header::HeaderValue::from_str) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// An answer to a request that could not even be read.
+pub(crate) fn unreadable(cloud: &Cloud, error: &ApiError) -> Response<Bytes> {
+    let id = request_id(cloud);
+    document(error.status, None, refusal(Service::Sts, error, &id), &id)
+}
+
+fn request_id(cloud: &Cloud) -> String {
+    let (high, low) = (cloud.chance.number(), cloud.chance.number());
+    uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()).into_uuid().to_string()
+}

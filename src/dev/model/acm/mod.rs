@@ -1,0 +1,10 @@
+//! Certificate Manager: certificates of HTTPS listeners.
+
+use super::Operation;
+
+/// The state of one region.
+#[derive(Debug, Default)]
+pub(crate) struct Acm {}
+
+/// What is modelled, and what is missing of it.
+pub(crate) const OPERATIONS: &[Operation] = &[];

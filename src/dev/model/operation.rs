@@ -1,0 +1,70 @@
+//! The operations that the dev cloud models: what runs them, and what is missing of each.
+
+use serde_json::Value;
+
+use super::{Ctx, acm, autoscaling, cloudwatch, ec2, elb, sns, ssm, sts};
+use crate::dev::wire::{ApiError, Document, Node, Service, Xml};
+
+/// An operation of a service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operation {
+    /// AWS's name.
+    pub(crate) name: &'static str,
+    /// What is missing of it, in a few words; empty where nothing is.
+    pub(crate) gap: &'static str,
+    run: Run,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Run {
+    Xml(fn(&mut Ctx<'_>, &Node) -> Result<Xml, ApiError>),
+    Value(fn(&mut Ctx<'_>, &Node) -> Result<Value, ApiError>),
+}
+
+impl Operation {
+    /// An operation that answers in XML.
+    pub(super) const fn xml(
+        name: &'static str,
+        gap: &'static str,
+        run: fn(&mut Ctx<'_>, &Node) -> Result<Xml, ApiError>,
+    ) -> Self {
+        Self { name, gap, run: Run::Xml(run) }
+    }
+
+    /// An operation that answers with a tree of values.
+    pub(super) const fn value(
+        name: &'static str,
+        gap: &'static str,
+        run: fn(&mut Ctx<'_>, &Node) -> Result<Value, ApiError>,
+    ) -> Self {
+        Self { name, gap, run: Run::Value(run) }
+    }
+
+    /// Runs it.
+    pub(super) fn run(&self, ctx: &mut Ctx<'_>, form: &Node) -> Result<Document, ApiError> {
+        match self.run {
+            Run::Xml(run) => run(ctx, form).map(Document::from),
+            Run::Value(run) => run(ctx, form).map(Document::from),
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub(crate) fn reads(&self) -> bool {
+        ["Describe", "Get", "List"].iter().any(|verb| self.name.starts_with(verb))
+    }
+}
+
+/// What is modelled of a service; empty for those whose requests are not told apart by an operation's name.
+pub(crate) const fn operations(service: Service) -> &'static [Operation] {
+    match service {
+        Service::Elbv2 => elb::OPERATIONS,
+        Service::Ec2 => ec2::OPERATIONS,
+        Service::Sts => sts::OPERATIONS,
+        Service::AutoScaling => autoscaling::OPERATIONS,
+        Service::CloudWatch => cloudwatch::OPERATIONS,
+        Service::Sns => sns::OPERATIONS,
+        Service::Ssm => ssm::OPERATIONS,
+        Service::Acm => acm::OPERATIONS,
+        Service::Route53 | Service::S3 => &[],
+    }
+}

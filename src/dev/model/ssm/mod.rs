@@ -1,0 +1,10 @@
+//! Systems Manager: parameters.
+
+use super::Operation;
+
+/// The state of one region.
+#[derive(Debug, Default)]
+pub(crate) struct Ssm {}
+
+/// What is modelled, and what is missing of it.
+pub(crate) const OPERATIONS: &[Operation] = &[];

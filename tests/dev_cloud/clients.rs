@@ -1,0 +1,1 @@
+//! Other clients than the Rust SDK.

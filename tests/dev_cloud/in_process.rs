@@ -1,0 +1,1 @@
+//! The cloud in the process of a test, under paused time.

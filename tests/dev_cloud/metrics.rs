@@ -1,0 +1,1 @@
+//! CloudWatch, and the small services beside it.

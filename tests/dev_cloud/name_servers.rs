@@ -1,0 +1,1 @@
+//! Route 53 and its name servers.
