@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
-use super::answer::{Answer, exchange};
+use super::answer::{Answer, Ask, exchange};
+use super::dial::Dial;
 use super::words::{command_line, excerpt};
 use crate::config::{Expect, HttpCheck};
 
 /// Asks one instance once; otherwise says what was seen instead of the expected answer.
-pub(super) async fn attempt(client: &reqwest::Client, check: &HttpCheck, endpoint: SocketAddr) -> Result<(), String> {
-    let mut request = client.get(url(check, endpoint));
+pub(super) async fn attempt(dial: &dyn Dial, check: &HttpCheck, endpoint: SocketAddr) -> Result<(), String> {
+    let mut ask = Ask::new(endpoint, &check.path);
     if let Some(host) = &check.host {
-        request = request.header(reqwest::header::HOST, host);
+        ask = ask.host(host)?;
     }
-    judge(&check.expect, &exchange(request, check.expect.within).await?)
+    judge(&check.expect, &exchange(dial, ask, check.expect.within).await?)
 }
 
 /// Whether an answer is what was expected.

@@ -5,12 +5,15 @@
 //! | `smoke` | the smoke checks of an environment, in order, and the problem that a failed one becomes |
 //! | `http`, `tcp` | one attempt of one check against one instance |
 //! | `command` | a program of the user, run once and ended with everything that it started |
+//! | `dial` | how connections are opened: the one seam for a simulation |
 //! | `answer` | one bounded HTTP exchange on a connection of its own |
+//! | `tls` | which certificates a probe trusts |
 //! | `probe` | which color answers through the load balancer |
 //! | `words` | what was seen, made fit for a terminal |
 
 mod answer;
 mod command;
+mod dial;
 mod http;
 mod probe;
 mod smoke;
@@ -19,7 +22,9 @@ mod tcp;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod words;
 
+pub use dial::{Connected, Connection, Dial, ThisMachine};
 pub use probe::Prober;
 pub use smoke::{SmokeTarget, smoke};

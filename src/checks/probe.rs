@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::HOST;
+use http::header::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::answer::{self, Answer, exchange};
+use super::answer::{Answer, Ask, exchange};
+use super::dial::Dial;
+use super::tls::Tls;
 use super::words::excerpt;
 use crate::release::{ProbeAnswer, RoutePin};
 
@@ -23,6 +23,8 @@ const BURST_PER_ADDRESS: usize = 4;
 const PARALLEL_MAX: usize = 16;
 /// How many different strange answers a message shows.
 const NAMED_MAX: usize = 2;
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// How long one answer may take.
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Prober {
     path: String,
-    extra_roots: Vec<reqwest::Certificate>,
+    extra_roots: Vec<CertificateDer<'static>>,
 }
 
 impl Prober {
@@ -51,7 +53,7 @@ impl Prober {
 
     /// The same prober, which also trusts `root`.
     #[cfg(test)]
-    pub(super) fn trusting(mut self, root: reqwest::Certificate) -> Self {
+    pub(super) fn trusting(mut self, root: CertificateDer<'static>) -> Self {
         self.extra_roots.push(root);
         self
     }
@@ -63,23 +65,28 @@ impl Prober {
     ///
     /// An old color none of whose instances answers (the first release, dead instances) cannot be told apart from:
     /// then whatever the new color answers directly counts as the new color's.
-    pub async fn ask(&self, route: &RoutePin, old: &[SocketAddr], new: &[SocketAddr]) -> ProbeAnswer {
-        self.compare(route, old, new).await.unwrap_or_else(|saw| ProbeAnswer::Unclear { saw })
+    pub async fn ask(&self, dial: &dyn Dial, route: &RoutePin, old: &[SocketAddr], new: &[SocketAddr]) -> ProbeAnswer {
+        self.compare(dial, route, old, new).await.unwrap_or_else(|saw| ProbeAnswer::Unclear { saw })
     }
 
-    async fn compare(&self, route: &RoutePin, old: &[SocketAddr], new: &[SocketAddr]) -> Result<ProbeAnswer, String> {
-        let direct = answer::plain_client()?;
+    async fn compare(
+        &self,
+        dial: &dyn Dial,
+        route: &RoutePin,
+        old: &[SocketAddr],
+        new: &[SocketAddr],
+    ) -> Result<ProbeAnswer, String> {
         let (old_directly, new_directly) =
-            tokio::join!(self.ask_directly(&direct, route, old), self.ask_directly(&direct, route, new));
+            tokio::join!(self.ask_directly(dial, route, old), self.ask_directly(dial, route, new));
         if new_directly.known.is_empty() {
             let why = new_directly.failed.map_or("it has no instance".into(), |(e, saw)| format!("{e}: {saw}"));
             return Err(format!("no instance of the new color answers GET {} directly ({why})", self.path));
         }
-        let tally = Tally::of(self.burst(route).await?, &old_directly, &new_directly);
+        let tally = Tally::of(self.burst(dial, route).await?, &old_directly, &new_directly);
         let mut remark = None;
         if tally.foreign {
             // An answer that changes from request to request is the likely reason, and only a second look shows it.
-            let again = self.ask_directly(&direct, route, new).await;
+            let again = self.ask_directly(dial, route, new).await;
             let changed = again.by_endpoint.iter().find(|(endpoint, now)| new_directly.changed(**endpoint, now));
             remark = changed.map(|(endpoint, _)| {
                 format!("{endpoint} itself answers differently each time, so {} cannot tell versions apart", self.path)
@@ -88,14 +95,14 @@ impl Prober {
         Ok(tally.verdict(remark))
     }
 
-    async fn ask_directly(&self, client: &reqwest::Client, route: &RoutePin, endpoints: &[SocketAddr]) -> Directly {
+    async fn ask_directly(&self, dial: &dyn Dial, route: &RoutePin, endpoints: &[SocketAddr]) -> Directly {
         let requests = endpoints.iter().copied().map(|endpoint| {
-            let request = client
-                .get(format!("http://{endpoint}{}", self.path))
-                .header(HOST, host_header(route))
-                .header("x-forwarded-proto", scheme(route))
-                .header("x-forwarded-port", route.port);
-            async move { (endpoint, look(request).await) }
+            let ask = Ask::new(endpoint, &self.path).host(&host_header(route)).map(|mut ask| {
+                ask.headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme(route)));
+                ask.headers.insert(X_FORWARDED_PORT, HeaderValue::from(route.port));
+                ask
+            });
+            async move { (endpoint, look(dial, ask).await) }
         });
         let answers: Vec<_> = stream::iter(requests).buffered(PARALLEL_MAX).collect().await;
         let mut directly = Directly::default();
@@ -111,30 +118,22 @@ impl Prober {
         directly
     }
 
-    async fn burst(&self, route: &RoutePin) -> Result<Vec<Result<Seen, String>>, String> {
-        let addresses: Vec<_> = tokio::net::lookup_host((route.dns_name.as_str(), route.port))
-            .await
-            .map_err(|error| format!("the load balancer's name {} has no address: {error}", route.dns_name))?
-            .collect();
-        let count = BURST_MIN.max(addresses.len() * BURST_PER_ADDRESS);
-        let client = self.client_through(route, addresses).map_err(|error| format!("no HTTP client: {error}"))?;
-        let url = format!("{}://{}:{}{}", scheme(route), name(route), route.port, self.path);
-        let requests = (0..count).map(|_| look(client.get(&url).header(HOST, host_header(route))));
-        Ok(stream::iter(requests).buffered(PARALLEL_MAX).collect().await)
-    }
-
-    /// A client whose connections all go to the load balancer, to each of its addresses in turn.
-    fn client_through(&self, route: &RoutePin, addresses: Vec<SocketAddr>) -> Result<reqwest::Client, reqwest::Error> {
-        let client =
-            answer::settings().dns_resolver(Rotation { addresses: addresses.into(), next: AtomicUsize::new(0) });
-        match (route.https, &route.host) {
-            (false, _) => client.tls_certs_only([]),
-            (true, Some(_)) => client.tls_certs_merge(self.extra_roots.clone()),
-            (true, None) => {
-                client.tls_certs_only(system_roots(&self.extra_roots)).tls_danger_accept_invalid_hostnames(true)
-            }
+    /// Asks through the load balancer: each time on a new connection, to each of its addresses in turn.
+    async fn burst(&self, dial: &dyn Dial, route: &RoutePin) -> Result<Vec<Result<Seen, String>>, String> {
+        let no_address = |why: String| format!("the load balancer's name {} has no address: {why}", route.dns_name);
+        let addresses =
+            dial.resolve(&route.dns_name, route.port).await.map_err(|error| no_address(error.to_string()))?;
+        if addresses.is_empty() {
+            return Err(no_address("the answer is empty".into()));
         }
-        .build()
+        // Where the route names no host, the certificate's name is not verified: see above.
+        let tls = route.https.then(|| Tls::to(name(route), route.host.is_some(), &self.extra_roots)).transpose()?;
+        let count = BURST_MIN.max(addresses.len() * BURST_PER_ADDRESS);
+        let requests = addresses.iter().copied().cycle().take(count).map(|address| {
+            let ask = Ask::new(address, &self.path).host(&host_header(route));
+            look(dial, ask.map(|ask| Ask { tls: tls.clone(), ..ask }))
+        });
+        Ok(stream::iter(requests).buffered(PARALLEL_MAX).collect().await)
     }
 }
 
@@ -157,31 +156,6 @@ fn host_header(route: &RoutePin) -> String {
     }
 }
 
-/// The machine's root certificates and `extra`; one that cannot be read is left out, as rustls does.
-fn system_roots(extra: &[reqwest::Certificate]) -> Vec<reqwest::Certificate> {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        tracing::debug!(%error, "a root certificate was left out");
-    }
-    let readable = loaded.certs.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-    readable.chain(extra.iter().cloned()).collect()
-}
-
-/// Gives one address of the load balancer per connection, each in its turn.
-#[derive(Debug)]
-struct Rotation {
-    addresses: Arc<[SocketAddr]>,
-    next: AtomicUsize,
-}
-
-impl Resolve for Rotation {
-    fn resolve(&self, _: Name) -> Resolving {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let address = self.addresses.iter().cycle().nth(turn % self.addresses.len().max(1)).copied();
-        Box::pin(async move { Ok(Box::new(address.into_iter()) as Addrs) })
-    }
-}
-
 /// What makes two answers the same: status and body.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Fingerprint {
@@ -196,8 +170,8 @@ struct Seen {
     in_words: String,
 }
 
-async fn look(request: reqwest::RequestBuilder) -> Result<Seen, String> {
-    let Answer { status, body } = exchange(request, WITHIN).await?;
+async fn look(dial: &dyn Dial, ask: Result<Ask, String>) -> Result<Seen, String> {
+    let Answer { status, body } = exchange(dial, ask?, WITHIN).await?;
     Ok(Seen {
         in_words: format!("status {status}, {}", excerpt(&body)),
         fingerprint: Fingerprint { status, body_sha256: Sha256::digest(&body).into() },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::words::command_line;
-use super::{answer, command, http, tcp};
+use super::{Dial, command, http, tcp};
 use crate::config::{SmokeCheck, TcpCheck};
 use crate::release::{Color, Problem, ReleaseId};
 
@@ -33,12 +33,12 @@ pub struct SmokeTarget {
 
 /// Runs `checks` in order, each against every instance of `target`; the first one that fails ends it.
 ///
-/// `folder` is the folder of the environment file: commands run there. No endpoint is a failure, not a pass. When the
+/// `dial` opens the connections of HTTP and TCP checks. `folder` is the folder of the environment file: commands run there. No endpoint is a failure, not a pass. When the
 /// future is dropped, whatever a command has started is ended.
 ///
 /// # Errors
 /// The problem names the check, the instances, the number of attempts, what was seen last and what was expected.
-pub async fn smoke(checks: &[SmokeCheck], target: &SmokeTarget, folder: &Path) -> Result<(), Problem> {
+pub async fn smoke(dial: &dyn Dial, checks: &[SmokeCheck], target: &SmokeTarget, folder: &Path) -> Result<(), Problem> {
     if !checks.is_empty() && target.endpoints.is_empty() {
         return Err(Problem::new(
             format!("there is no instance of {} to run the smoke checks against", target.color),
@@ -49,26 +49,27 @@ pub async fn smoke(checks: &[SmokeCheck], target: &SmokeTarget, folder: &Path) -
     for (index, check) in checks.iter().enumerate() {
         let name = format!("smoke check {} of {} ({})", index + 1, checks.len(), describe(check));
         tracing::debug!(check = name, color = %target.color, "running");
-        run(check, &name, target, folder).await?;
+        run(dial, check, &name, target, folder).await?;
     }
     Ok(())
 }
 
-async fn run(check: &SmokeCheck, name: &str, target: &SmokeTarget, folder: &Path) -> Result<(), Problem> {
+async fn run(
+    dial: &dyn Dial,
+    check: &SmokeCheck,
+    name: &str,
+    target: &SmokeTarget,
+    folder: &Path,
+) -> Result<(), Problem> {
     match check {
         SmokeCheck::Http(check) => {
-            let client = answer::plain_client().map_err(|saw| Problem {
-                saw: format!("{name}: {saw}"),
-                expected: "a working HTTP client".into(),
-                run: vec![],
-            })?;
             let plan = Plan { name, port: check.port, attempts: check.attempts, pause: check.pause };
-            let failures = plan.every_instance(target, |endpoint| http::attempt(&client, check, endpoint)).await;
+            let failures = plan.every_instance(target, |endpoint| http::attempt(dial, check, endpoint)).await;
             plan.problem(&failures, http::expected(&check.expect), |endpoint| http::by_hand(check, endpoint))
         }
         SmokeCheck::Tcp(TcpCheck { port, within, attempts }) => {
             let plan = Plan { name, port: *port, attempts: *attempts, pause: TCP_PAUSE };
-            let failures = plan.every_instance(target, |endpoint| tcp::attempt(*within, endpoint)).await;
+            let failures = plan.every_instance(target, |endpoint| tcp::attempt(dial, *within, endpoint)).await;
             let by_hand = |endpoint: SocketAddr| format!("nc -vz {} {}", endpoint.ip(), endpoint.port());
             plan.problem(&failures, format!("a connection within {within:?}"), by_hand)
         }

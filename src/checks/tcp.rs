@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use super::dial::Dial;
 
 /// Connects to one instance once; otherwise says what was seen instead of a connection.
-pub(super) async fn attempt(within: Duration, endpoint: SocketAddr) -> Result<(), String> {
-    match tokio::time::timeout(within, TcpStream::connect(endpoint)).await {
+pub(super) async fn attempt(dial: &dyn Dial, within: Duration, endpoint: SocketAddr) -> Result<(), String> {
+    match tokio::time::timeout(within, dial.connect(endpoint)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Err("connection refused".into()),
         Ok(Err(error)) => Err(error.to_string()),

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use crate::release::{Color, ReleaseId};
 
@@ -59,7 +59,7 @@ impl Server {
     }
 
     /// A server with a certificate of its own for `name`, and that certificate.
-    pub(super) async fn with_certificate(name: &str, reply: Reply) -> (Self, reqwest::Certificate) {
+    pub(super) async fn with_certificate(name: &str, reply: Reply) -> (Self, CertificateDer<'static>) {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
@@ -70,7 +70,7 @@ impl Server {
             .with_single_cert(vec![made.cert.der().clone()], key.into())
             .unwrap();
         let server = Self::start(Some(TlsAcceptor::from(Arc::new(config))), move |_, _| reply.clone()).await;
-        (server, reqwest::Certificate::from_der(made.cert.der()).unwrap())
+        (server, made.cert.der().clone())
     }
 
     async fn start(tls: Option<TlsAcceptor>, decide: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::output::Output;
 use super::{Exit, run};
+use crate::checks::ThisMachine;
 use crate::cloud::Cloud;
 use crate::config;
 use crate::engine::{Engine, EngineError, Finish, Stop};
@@ -78,8 +79,9 @@ impl Env {
             environment: Arc::new(environment),
             cloud,
             journal,
+            dial: Arc::new(ThisMachine),
             stop,
-            started,
+            started: started.into(),
         })
     }
 

@@ -139,7 +139,7 @@ async fn answer(
             };
             let folder = engine.environment.file.parent().filter(|p| !p.as_os_str().is_empty());
             let folder = folder.unwrap_or(std::path::Path::new("."));
-            Ok(Answer::Smoke(smoke(&engine.environment.smoke, &target, folder).await))
+            Ok(Answer::Smoke(smoke(&*engine.dial, &engine.environment.smoke, &target, folder).await))
         }
         Question::Probe { old, new } => {
             let Some(path) = &engine.environment.release.converge.probe else {
@@ -153,7 +153,7 @@ async fn answer(
                     Vec::new(),
                 ));
             };
-            let answer = Prober::new(path).ask(route, &old_at, &new_at).await;
+            let answer = Prober::new(path).ask(&*engine.dial, route, &old_at, &new_at).await;
             Ok(Answer::Probe(answer, vec![(old.clone(), old_at), (new.clone(), new_at)]))
         }
     }

@@ -29,9 +29,10 @@ mod stop;
 mod undo;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
 pub use deploy::DeployRequest;
 pub use error::EngineError;
@@ -43,6 +44,7 @@ pub use status::{ColorStatus, LeaseStatus, ReleaseStatus, Status};
 pub use stop::Stop;
 pub use undo::Expired;
 
+use crate::checks::Dial;
 use crate::cloud::Cloud;
 use crate::config::Environment;
 use crate::journal::Journal;
@@ -59,6 +61,8 @@ pub struct Engine {
     pub cloud: Cloud,
     /// The journal.
     pub journal: Journal,
+    /// How checks and probes reach instances and load balancers.
+    pub dial: Arc<dyn Dial>,
     /// Who is told what goes on.
     pub notices: Notices,
     /// Who may ask to stop.

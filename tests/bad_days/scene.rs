@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActio
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use switchback::checks::ThisMachine;
 use switchback::clock::Clock;
 use switchback::cloud::Cloud;
 use switchback::config;
@@ -223,8 +224,9 @@ impl World {
             journal: Journal::open(&environment.journal, &environment.name).expect("a journal").with_clock(clock),
             cloud: Cloud::from_conf(&self.dev.sdk_config("eu-west-1")),
             environment: Arc::new(environment),
+            dial: Arc::new(ThisMachine),
             stop: Stop::default(),
-            started: Instant::now(),
+            started: Instant::now().into(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use jiff::Timestamp;
 use serde_json::Value;
+use switchback::checks::ThisMachine;
 use switchback::clock::Clock;
 use switchback::cloud::Cloud;
 use switchback::config::{self, Switch};
@@ -271,8 +272,9 @@ where
                 environment,
                 cloud: Cloud::from_conf(&sdk),
                 journal,
+                dial: Arc::new(ThisMachine),
                 stop: Stop::default(),
-                started: std::time::Instant::now(),
+                started: tokio::time::Instant::now(),
             };
             let clock = async {
                 while let Some(told) = told.recv().await {

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::checks::testing::green;
-use crate::checks::{SmokeTarget, smoke};
+use crate::checks::{SmokeTarget, ThisMachine, smoke};
 use crate::config::{CommandCheck, SmokeCheck};
 use crate::release::Problem;
 
@@ -19,7 +19,7 @@ fn target() -> SmokeTarget {
 
 async fn run(arguments: &[&str], timeout: Duration, folder: &Path) -> Result<(), Problem> {
     let run = arguments.iter().map(ToString::to_string).collect();
-    smoke(&[SmokeCheck::Command(CommandCheck { run, timeout })], &target(), folder).await
+    smoke(&ThisMachine, &[SmokeCheck::Command(CommandCheck { run, timeout })], &target(), folder).await
 }
 
 async fn saw(arguments: &[&str]) -> String {

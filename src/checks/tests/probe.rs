@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::checks::Prober;
 use crate::checks::testing::{Reply, Server, closed_port};
+use crate::checks::{Prober, ThisMachine};
 use crate::release::{ProbeAnswer, RoutePin};
 
 async fn version(body: &str) -> Server {
@@ -16,7 +16,7 @@ fn route(balancer: &Server) -> RoutePin {
 }
 
 async fn ask(balancer: &Server, old: &[SocketAddr], new: &[SocketAddr]) -> ProbeAnswer {
-    Prober::new("/version").ask(&route(balancer), old, new).await
+    Prober::new("/version").ask(&ThisMachine, &route(balancer), old, new).await
 }
 
 fn unclear(answer: ProbeAnswer) -> String {
@@ -83,7 +83,7 @@ async fn a_load_balancer_that_refuses_connections_is_unclear() {
     let (v1, v2) = (version("v1").await, version("v2").await);
     let at = closed_port().await;
     let route = RoutePin { dns_name: at.ip().to_string(), port: at.port(), https: false, host: None };
-    let saw = unclear(Prober::new("/version").ask(&route, &[v1.endpoint], &[v2.endpoint]).await);
+    let saw = unclear(Prober::new("/version").ask(&ThisMachine, &route, &[v1.endpoint], &[v2.endpoint]).await);
     assert_eq!(saw, "20 of 20 answers: connection refused");
 }
 
@@ -115,7 +115,7 @@ async fn the_instances_see_the_headers_that_the_load_balancer_would_send() {
     let (v2, balancer) = (version("v2").await, version("v2").await);
     let with_host = RoutePin { host: Some("shop.example.com".into()), ..route(&balancer) };
     // The rule's host has no address anywhere: the connection must go to the load balancer all the same.
-    assert_eq!(Prober::new("/version").ask(&with_host, &[], &[v2.endpoint]).await, ProbeAnswer::New);
+    assert_eq!(Prober::new("/version").ask(&ThisMachine, &with_host, &[], &[v2.endpoint]).await, ProbeAnswer::New);
     for head in [&v2.heads()[0], &balancer.heads()[0]] {
         assert!(head.contains("\r\nhost: shop.example.com\r\n"), "{head}");
     }
@@ -129,7 +129,7 @@ async fn the_instances_see_the_headers_that_the_load_balancer_would_send() {
 async fn a_name_without_an_address_is_unclear() {
     let v2 = version("v2").await;
     let route = RoutePin { dns_name: "balancer.invalid".into(), port: 80, https: false, host: None };
-    let saw = unclear(Prober::new("/version").ask(&route, &[], &[v2.endpoint]).await);
+    let saw = unclear(Prober::new("/version").ask(&ThisMachine, &route, &[], &[v2.endpoint]).await);
     assert!(saw.starts_with("the load balancer's name balancer.invalid has no address: "), "{saw}");
 }
 
@@ -146,9 +146,9 @@ async fn over_https_the_rules_host_must_be_in_the_certificate() {
     let (balancer, root) = Server::with_certificate("shop.example.com", Reply::ok("v2")).await;
     let prober = Prober::new("/version").trusting(root);
     let at = |host: &str| RoutePin { https: true, host: Some(host.into()), ..route(&balancer) };
-    assert_eq!(prober.ask(&at("shop.example.com"), &[], &[v2.endpoint]).await, ProbeAnswer::New);
+    assert_eq!(prober.ask(&ThisMachine, &at("shop.example.com"), &[], &[v2.endpoint]).await, ProbeAnswer::New);
     assert!(v2.heads()[0].contains("\r\nx-forwarded-proto: https\r\n"), "{}", v2.heads()[0]);
-    let saw = unclear(prober.ask(&at("other.example.com"), &[], &[v2.endpoint]).await);
+    let saw = unclear(prober.ask(&ThisMachine, &at("other.example.com"), &[], &[v2.endpoint]).await);
     assert!(saw.contains("certificate not valid for name"), "{saw}");
 }
 
@@ -158,7 +158,7 @@ async fn over_https_without_a_host_the_chain_is_verified_and_the_name_is_not() {
     let (balancer, root) = Server::with_certificate("shop.example.com", Reply::ok("v2")).await;
     let route = RoutePin { https: true, ..route(&balancer) };
     let trusting = Prober::new("/version").trusting(root);
-    assert_eq!(trusting.ask(&route, &[], &[v2.endpoint]).await, ProbeAnswer::New);
-    let saw = unclear(Prober::new("/version").ask(&route, &[], &[v2.endpoint]).await);
+    assert_eq!(trusting.ask(&ThisMachine, &route, &[], &[v2.endpoint]).await, ProbeAnswer::New);
+    let saw = unclear(Prober::new("/version").ask(&ThisMachine, &route, &[], &[v2.endpoint]).await);
     assert!(saw.contains("UnknownIssuer"), "{saw}");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::checks::testing::{Reply, Server, closed_port, green};
-use crate::checks::{SmokeTarget, smoke};
+use crate::checks::{SmokeTarget, ThisMachine, smoke};
 use crate::config::{Expect, HttpCheck, SmokeCheck, TcpCheck};
 use crate::release::Problem;
 
@@ -24,7 +24,7 @@ fn http() -> HttpCheck {
 }
 
 async fn run(checks: &[SmokeCheck], target: &SmokeTarget) -> Result<(), Problem> {
-    smoke(checks, target, Path::new("")).await
+    smoke(&ThisMachine, checks, target, Path::new("")).await
 }
 
 async fn run_http(check: HttpCheck, endpoint: SocketAddr) -> Result<(), Problem> {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinHandle;
 
 use super::summary::{Flip, Summary};
+use crate::checks::ThisMachine;
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::cli::seed::{REGION, exports, seed_for, this_program};
@@ -119,8 +120,9 @@ impl Stage {
                 Some(told) => Notices::new(&self.environment.name, told.clone()),
                 None => Notices::silent(&self.environment.name),
             },
+            dial: Arc::new(ThisMachine),
             stop: self.stop.clone(),
-            started: Instant::now(),
+            started: Instant::now().into(),
         }
     }
 
