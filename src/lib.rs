@@ -12,9 +12,10 @@
 //! | [`journal`] | append-only event log, lease and fencing | `release`, `config` (where the journal lives) |
 //! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release` to `checks` |
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
-//! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config` |
+//! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config`, `dial` |
+//! | [`dial`] | how connections are opened: the seam of a simulation | nothing of the house |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
-//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `clock` |
+//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `clock`, `dial` |
 
 pub mod checks;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod dev;
+pub mod dial;
 pub mod engine;
 pub mod journal;
 pub mod release;

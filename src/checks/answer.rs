@@ -12,8 +12,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::dial::{Connected, Dial};
 use super::tls::Tls;
+use crate::dial::{Connected, Dial};
 
 /// How much of a body is read; a larger answer is refused, so that no instance can fill the memory.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use super::answer::{Answer, Ask, exchange};
-use super::dial::Dial;
 use super::words::{command_line, excerpt};
 use crate::config::{Expect, HttpCheck};
+use crate::dial::Dial;
 
 /// Asks one instance once; otherwise says what was seen instead of the expected answer.
 pub(super) async fn attempt(dial: &dyn Dial, check: &HttpCheck, endpoint: SocketAddr) -> Result<(), String> {

@@ -5,7 +5,6 @@
 //! | `smoke` | the smoke checks of an environment, in order, and the problem that a failed one becomes |
 //! | `http`, `tcp` | one attempt of one check against one instance |
 //! | `command` | a program of the user, run once and ended with everything that it started |
-//! | `dial` | how connections are opened: the one seam for a simulation |
 //! | `answer` | one bounded HTTP exchange on a connection of its own |
 //! | `tls` | which certificates a probe trusts |
 //! | `probe` | which color answers through the load balancer |
@@ -13,7 +12,6 @@
 
 mod answer;
 mod command;
-mod dial;
 mod http;
 mod probe;
 mod smoke;
@@ -25,6 +23,5 @@ mod tests;
 mod tls;
 mod words;
 
-pub use dial::{Connected, Connection, Dial, ThisMachine};
 pub use probe::Prober;
 pub use smoke::{SmokeTarget, smoke};

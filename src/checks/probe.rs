@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::answer::{Answer, Ask, exchange};
-use super::dial::Dial;
 use super::tls::Tls;
 use super::words::excerpt;
+use crate::dial::Dial;
 use crate::release::{ProbeAnswer, RoutePin};
 
 /// Requests through the load balancer per question, at least.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::words::command_line;
-use super::{Dial, command, http, tcp};
+use super::{command, http, tcp};
 use crate::config::{SmokeCheck, TcpCheck};
+use crate::dial::Dial;
 use crate::release::{Color, Problem, ReleaseId};
 
 /// How many instances are checked at the same time.

@@ -1,9 +1,8 @@
 //! A TCP check: one attempt against one instance.
 
+use crate::dial::Dial;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-use super::dial::Dial;
 
 /// Connects to one instance once; otherwise says what was seen instead of a connection.
 pub(super) async fn attempt(dial: &dyn Dial, within: Duration, endpoint: SocketAddr) -> Result<(), String> {

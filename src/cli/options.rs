@@ -9,9 +9,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::output::Output;
 use super::{Exit, run};
-use crate::checks::ThisMachine;
 use crate::cloud::Cloud;
 use crate::config;
+use crate::dial::ThisMachine;
 use crate::engine::{Engine, EngineError, Finish, Stop};
 use crate::journal::Journal;
 use crate::release::Ending;

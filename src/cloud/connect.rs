@@ -8,6 +8,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::retry::RetryPartition;
 
 use super::calls::Observer;
 use super::{Cloud, CloudError};
@@ -61,18 +62,32 @@ impl Cloud {
     /// Clients with this configuration as it is, for example with an in-process HTTP connector and paused time.
     pub fn from_conf(config: &SdkConfig) -> Self {
         let observer = Observer::default();
+        // A bucket of retries per `Cloud` instead of one per process: who works beside us cannot use ours up.
+        let partition = |service: &'static str| RetryPartition::custom(service).build();
         Self {
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(
-                aws_sdk_elasticloadbalancingv2::config::Builder::from(config).interceptor(observer.clone()).build(),
+                aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+                    .interceptor(observer.clone())
+                    .retry_partition(partition("elbv2"))
+                    .build(),
             ),
             ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(config).interceptor(observer.clone()).build(),
+                aws_sdk_ec2::config::Builder::from(config)
+                    .interceptor(observer.clone())
+                    .retry_partition(partition("ec2"))
+                    .build(),
             ),
             route53: aws_sdk_route53::Client::from_conf(
-                aws_sdk_route53::config::Builder::from(config).interceptor(observer.clone()).build(),
+                aws_sdk_route53::config::Builder::from(config)
+                    .interceptor(observer.clone())
+                    .retry_partition(partition("route53"))
+                    .build(),
             ),
             sts: aws_sdk_sts::Client::from_conf(
-                aws_sdk_sts::config::Builder::from(config).interceptor(observer.clone()).build(),
+                aws_sdk_sts::config::Builder::from(config)
+                    .interceptor(observer.clone())
+                    .retry_partition(partition("sts"))
+                    .build(),
             ),
             region: config.region().map(|r| r.as_ref().to_owned()),
             observer,

@@ -44,9 +44,9 @@ pub use status::{ColorStatus, LeaseStatus, ReleaseStatus, Status};
 pub use stop::Stop;
 pub use undo::Expired;
 
-use crate::checks::Dial;
 use crate::cloud::Cloud;
 use crate::config::Environment;
+use crate::dial::Dial;
 use crate::journal::Journal;
 use crate::release::{Pins, Policy};
 

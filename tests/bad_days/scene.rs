@@ -9,13 +9,13 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActio
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use switchback::checks::ThisMachine;
 use switchback::clock::Clock;
 use switchback::cloud::Cloud;
 use switchback::config;
 use switchback::dev::DevOptions;
 use switchback::dev::load::{Load, LoadOptions};
 use switchback::dev::machine::Catalogue;
+use switchback::dial::ThisMachine;
 use switchback::engine::{Engine, Notices, Stop};
 use switchback::journal::Journal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};

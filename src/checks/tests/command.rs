@@ -7,8 +7,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::checks::testing::green;
-use crate::checks::{SmokeTarget, ThisMachine, smoke};
+use crate::checks::{SmokeTarget, smoke};
 use crate::config::{CommandCheck, SmokeCheck};
+use crate::dial::ThisMachine;
 use crate::release::Problem;
 
 const PLENTY: Duration = Duration::from_secs(60);

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::checks::Prober;
 use crate::checks::testing::{Reply, Server, closed_port};
-use crate::checks::{Prober, ThisMachine};
+use crate::dial::ThisMachine;
 use crate::release::{ProbeAnswer, RoutePin};
 
 async fn version(body: &str) -> Server {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::checks::testing::{Reply, Server, closed_port, green};
-use crate::checks::{SmokeTarget, ThisMachine, smoke};
+use crate::checks::{SmokeTarget, smoke};
 use crate::config::{Expect, HttpCheck, SmokeCheck, TcpCheck};
+use crate::dial::ThisMachine;
 use crate::release::Problem;
 
 /// Far more than loopback needs; tests of a time that runs out use the paused clock.

@@ -10,7 +10,6 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinHandle;
 
 use super::summary::{Flip, Summary};
-use crate::checks::ThisMachine;
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::cli::seed::{REGION, exports, seed_for, this_program};
@@ -19,6 +18,7 @@ use crate::config::{self, Environment};
 use crate::dev::load::{Load, LoadOptions};
 use crate::dev::machine::{Catalogue, Image};
 use crate::dev::{DevCloud, DevOptions, seed};
+use crate::dial::ThisMachine;
 use crate::engine::{Engine, EngineError, Notice, Notices, Stop, Told};
 use crate::journal::Journal;
 use crate::release::{Color, State};

@@ -1,4 +1,4 @@
-//! How checks and probes reach an address: over this machine's network, or over that of a dev cloud in the same process.
+//! How an address is reached: over this machine's network, or over that of a dev cloud in the same process.
 
 use std::fmt;
 use std::io;
