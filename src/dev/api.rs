@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 
 use super::cloud::Cloud;
 use super::faults::FaultKind;
 use super::model;
-use super::wire::{ApiError, Body, Node, Scope, Service, answer, parse_form, refusal};
+use super::wire::{ApiError, Body, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
 
 /// The connection is closed instead of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +23,15 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     let (head, body) = request.into_parts();
     let scope = Scope::of(&head.headers);
     let service = scope.as_ref().map_or(Service::Sts, |scope| scope.service);
+    let protocol = Protocol::of(service, &head.headers);
     let request_id = request_id(cloud);
-    let refuse = |error: &ApiError| document(error.status, None, refusal(service, error, &request_id), &request_id);
+    let refuse =
+        |error: &ApiError| document(error.status, None, refusal(service, protocol, error, &request_id), &request_id);
     let scope = match scope {
         Ok(scope) => scope,
         Err(error) => return Ok(refuse(&error)),
     };
-    let (call, operation) = match Call::read(&scope, &head, &body) {
+    let (call, operation) = match Call::read(&scope, protocol, &head, &body) {
         Ok(read) => read,
         Err(error) => return Ok(refuse(&error)),
     };
@@ -56,7 +58,8 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     );
     Ok(match result {
         Ok(body) => {
-            document(body.status, body.location, answer(service, &operation, &request_id, &body.document), &request_id)
+            let written = answer(service, protocol, &operation, &request_id, &body.document);
+            document(body.status, body.location, written, &request_id)
         }
         Err(error) => refuse(&error),
     })
@@ -69,18 +72,18 @@ enum Call {
 }
 
 impl Call {
-    fn read(scope: &Scope, head: &http::request::Parts, body: &[u8]) -> Result<(Self, String), ApiError> {
+    fn read(
+        scope: &Scope,
+        protocol: Protocol,
+        head: &http::request::Parts,
+        body: &[u8],
+    ) -> Result<(Self, String), ApiError> {
         if scope.service == Service::Route53 {
             let call = model::DnsCall::read(&head.method, &head.uri, body)?;
             let operation = call.operation().to_owned();
             return Ok((Self::Dns(call), operation));
         }
-        // Both services also take their parameters in the query string of a GET.
-        let form = if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { body };
-        let mut form = parse_form(form).map_err(|error| ApiError::of_params(scope.service, error))?;
-        form.take("Version");
-        let missing = || ApiError::new("MissingAction", "The request has no Action parameter");
-        let operation = form.take("Action").filter(|name| is_operation_name(name)).ok_or_else(missing)?;
+        let (operation, form) = read_call(scope.service, protocol, head, body)?;
         Ok((Self::Form(form), operation))
     }
 
@@ -92,16 +95,11 @@ impl Call {
     }
 }
 
-/// What can be part of an element's name in the answer and of a key in the call log.
-fn is_operation_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-fn document(status: u16, location: Option<String>, text: String, request_id: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(text));
+fn document(status: u16, location: Option<String>, written: Written, request_id: &str) -> Response<Bytes> {
+    let mut response = Response::new(written.body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/xml"));
+    headers.extend(written.headers);
     if let Ok(id) = header::HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }
@@ -114,7 +112,7 @@ fn document(status: u16, location: Option<String>, text: String, request_id: &st
 /// An answer to a request that could not even be read.
 pub(crate) fn unreadable(cloud: &Cloud, error: &ApiError) -> Response<Bytes> {
     let id = request_id(cloud);
-    document(error.status, None, refusal(Service::Sts, error, &id), &id)
+    document(error.status, None, refusal(Service::Sts, Protocol::Query, error, &id), &id)
 }
 
 fn request_id(cloud: &Cloud) -> String {

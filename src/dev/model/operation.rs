@@ -1,9 +1,7 @@
 //! The operations that the dev cloud models: what runs them, and what is missing of each.
 
-use serde_json::Value;
-
 use super::{Ctx, acm, autoscaling, cloudwatch, ec2, elb, sns, ssm, sts};
-use crate::dev::wire::{ApiError, Document, Node, Service, Xml};
+use crate::dev::wire::{ApiError, Document, Node, Service, Value, Xml};
 
 /// An operation of a service.
 #[derive(Debug, Clone, Copy)]

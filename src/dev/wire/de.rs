@@ -1,11 +1,13 @@
-//! A serde `Deserializer` over the tree of a query form. Everything arrives as text; the input's types say what it is.
+//! A serde `Deserializer` over the tree of a request. In a form everything is text, and the input's types say what it is;
+//! in JSON and CBOR the types must also fit.
 
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
 
-use super::form::Node;
+use super::form::{Kind, Node};
+use super::value::{BLOB, TIME};
 
 /// What is wrong with the parameters of a request; each service has its own words for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +23,14 @@ pub(crate) enum ParamError {
         /// Why.
         message: String,
     },
-    /// The form as a whole cannot be read.
+    /// A parameter of a JSON or CBOR request is of another type.
+    WrongType {
+        /// Its full name.
+        name: String,
+        /// What was seen and what was expected.
+        message: String,
+    },
+    /// The request as a whole cannot be read.
     Malformed(String),
 }
 
@@ -36,6 +45,7 @@ impl ParamError {
             Self::Missing(name) => Self::Missing(join(name)),
             Self::Unknown(name) => Self::Unknown(join(name)),
             Self::Invalid { name, message } => Self::Invalid { name: join(name), message },
+            Self::WrongType { name, message } => Self::WrongType { name: join(name), message },
             Self::Malformed(message) => Self::Malformed(message),
         }
     }
@@ -46,7 +56,9 @@ impl fmt::Display for ParamError {
         match self {
             Self::Missing(name) => write!(f, "parameter {name} is missing"),
             Self::Unknown(name) => write!(f, "parameter {name} is not supported"),
-            Self::Invalid { name, message } => write!(f, "parameter {name}: {message}"),
+            Self::Invalid { name, message } | Self::WrongType { name, message } => {
+                write!(f, "parameter {name}: {message}")
+            }
             Self::Malformed(message) => write!(f, "malformed request: {message}"),
         }
     }
@@ -84,6 +96,24 @@ impl<'a> De<'a> {
         self.0.value.as_deref().ok_or_else(|| ParamError::custom("has no value"))
     }
 
+    /// Checks what it was written as; a form writes everything the same way.
+    fn expect(self, kinds: &[Kind], what: &str) -> Result<(), ParamError> {
+        if self.0.kind == Kind::Form || kinds.contains(&self.0.kind) {
+            return Ok(());
+        }
+        Err(ParamError::WrongType {
+            name: String::new(),
+            message: format!("a value of type {:?} cannot be read as {what}", self.0.kind),
+        })
+    }
+
+    fn number<T: std::str::FromStr>(self, what: &str) -> Result<T, ParamError> {
+        // JSON writes the numbers that it has no word for as text.
+        let word = matches!(self.0.value.as_deref(), Some("NaN" | "Infinity" | "-Infinity"));
+        self.expect(if word { &[Kind::Number, Kind::Text] } else { &[Kind::Number] }, what)?;
+        self.parsed(what)
+    }
+
     fn parsed<T: std::str::FromStr>(self, what: &str) -> Result<T, ParamError> {
         let text = self.text()?;
         text.parse().map_err(|_| ParamError::custom(format!("{text:?} is not {what}")))
@@ -101,7 +131,7 @@ impl<'a> De<'a> {
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
-            visitor.$visit(self.parsed::<$type>(concat!("a number of type ", stringify!($type)))?)
+            visitor.$visit(self.number::<$type>(concat!("a number of type ", stringify!($type)))?)
         }
     )*};
 }
@@ -110,10 +140,18 @@ impl<'de> Deserializer<'de> for De<'_> {
     type Error = ParamError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
-        if self.0.children.is_empty() { self.deserialize_str(visitor) } else { self.deserialize_map(visitor) }
+        match self.0.kind {
+            Kind::List => self.deserialize_seq(visitor),
+            Kind::Map => self.deserialize_map(visitor),
+            Kind::Number => self.deserialize_f64(visitor),
+            Kind::Bool => self.deserialize_bool(visitor),
+            Kind::Form if !self.0.children.is_empty() => self.deserialize_map(visitor),
+            Kind::Form | Kind::Text | Kind::Time | Kind::Blob => visitor.visit_str(self.text()?),
+        }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
+        self.expect(&[Kind::Bool], "true or false")?;
         visitor.visit_bool(self.parsed("true or false")?)
     }
 
@@ -125,6 +163,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
+        self.expect(&[Kind::Text], "text")?;
         visitor.visit_str(self.text()?)
     }
 
@@ -136,19 +175,42 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ParamError> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParamError> {
+        match name {
+            TIME => {
+                self.expect(&[Kind::Number, Kind::Time, Kind::Text], "a time")?;
+                let text = self.text()?;
+                match text.parse::<f64>() {
+                    Ok(seconds) => visitor.visit_f64(seconds),
+                    Err(_) => visitor.visit_str(text),
+                }
+            }
+            BLOB => {
+                self.expect(&[Kind::Text, Kind::Blob], "bytes")?;
+                visitor.visit_str(self.text()?)
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
         self.no_text()?;
+        self.expect(&[Kind::List], "a list")?;
         let items = self.0.items().ok_or_else(|| ParamError::custom("is not a list of numbered items"))?;
         visitor.visit_seq(Items(items.into_iter()))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
         self.no_text()?;
-        visitor.visit_map(Fields { rest: self.0.children.iter(), current: None })
+        self.expect(&[Kind::Map], "a map")?;
+        let entries = if self.0.kind == Kind::Form { self.0.entries() } else { None };
+        let fields = entries
+            .unwrap_or_else(|| self.0.children.iter().map(|(name, node)| (name.as_str(), node)).collect::<Vec<_>>());
+        visitor.visit_map(Fields { rest: fields.into_iter(), current: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -157,7 +219,10 @@ impl<'de> Deserializer<'de> for De<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParamError> {
-        self.deserialize_map(visitor)
+        self.no_text()?;
+        self.expect(&[Kind::Map], "a structure")?;
+        let fields = self.0.children.iter().map(|(name, node)| (name.as_str(), node)).collect::<Vec<_>>();
+        visitor.visit_map(Fields { rest: fields.into_iter(), current: None })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -166,6 +231,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParamError> {
+        self.expect(&[Kind::Text], "text")?;
         visitor.visit_enum(self.text()?.into_deserializer())
     }
 
@@ -192,7 +258,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 }
 
 struct Fields<'a> {
-    rest: std::collections::btree_map::Iter<'a, String, Node>,
+    rest: std::vec::IntoIter<(&'a str, &'a Node)>,
     current: Option<(&'a str, &'a Node)>,
 }
 
@@ -200,7 +266,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = ParamError;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ParamError> {
-        self.current = self.rest.next().map(|(name, node)| (name.as_str(), node));
+        self.current = self.rest.next();
         let Some((name, _)) = self.current else { return Ok(None) };
         seed.deserialize(name.into_deserializer()).map(Some)
     }

@@ -51,14 +51,38 @@ impl ApiError {
                 Self::ec2_value(format!("Invalid value for parameter {name}: {message}"))
             }
             (Service::Ec2, ParamError::Malformed(message)) => Self::new("MalformedQueryString", message),
+            (Service::Ec2, ParamError::WrongType { name, message }) => {
+                Self::ec2_value(format!("Invalid value for parameter {name}: {message}"))
+            }
             (Service::Route53, error) => Self::new("InvalidInput", error.to_string()),
+            (Service::Sns, ParamError::Missing(name)) => Self::new(
+                "InvalidParameter",
+                format!("Invalid parameter: {name} Reason: no value for required parameter"),
+            ),
+            (Service::Sns, ParamError::Unknown(name)) => Self::new(
+                "InvalidParameter",
+                format!("Invalid parameter: {name} Reason: unknown (or not modelled by the dev cloud)"),
+            ),
+            (Service::Sns, ParamError::Invalid { name, message }) => {
+                Self::new("InvalidParameter", format!("Invalid parameter: {name} Reason: {message}"))
+            }
+            // Services with a JSON protocol have the suffix also on the wire.
+            (Service::Ssm | Service::Acm, error @ (ParamError::WrongType { .. } | ParamError::Malformed(_))) => {
+                Self::new("SerializationException", error.to_string())
+            }
+            (Service::CloudWatch, error @ ParamError::WrongType { .. }) => {
+                Self::new("SerializationException", error.to_string())
+            }
+            (Service::Ssm | Service::Acm, error) => {
+                Self { code: "ValidationException".into(), ..Self::of_params(Service::Elbv2, error) }
+            }
             (_, ParamError::Missing(name)) => Self::validation(format!(
                 "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
             )),
             (_, ParamError::Unknown(name)) => {
                 Self::validation(format!("Parameter '{name}' is unknown (or not modelled by the dev cloud)"))
             }
-            (_, ParamError::Invalid { name, message }) => {
+            (_, ParamError::Invalid { name, message } | ParamError::WrongType { name, message }) => {
                 Self::validation(format!("1 validation error detected: Value at '{name}' is invalid: {message}"))
             }
             (_, ParamError::Malformed(message)) => Self::new("MalformedQueryString", message),

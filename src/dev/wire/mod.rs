@@ -1,4 +1,5 @@
-//! The AWS protocols as the SDKs speak them: query form and XML in, XML out.
+//! The AWS protocols as the SDKs speak them. Requests of all of them become the same tree, which an operation reads by
+//! its own types; answers are a tree of values, or XML where a service speaks nothing else.
 //!
 //! | service | protocol | request | answer |
 //! |---|---|---|---|
@@ -6,23 +7,31 @@
 //! | EC2 | ec2Query | form, lists as `Name.N` | `<OpResponse>…`, lists as `<item>` |
 //! | Route 53, S3 | restXml | path, query string and XML | the operation's own document |
 //! | SSM, ACM | awsJson1.1 | JSON, operation in `X-Amz-Target` | JSON |
+//! | CloudWatch, to botocore | awsJson1.0 | the same | JSON, the query protocol's error code in a header |
+//! | CloudWatch, to the Rust SDK | rpcv2Cbor | CBOR, operation in the path | CBOR, the same header |
 
+mod cbor;
 mod de;
 mod envelope;
 mod error;
 mod form;
+mod json;
 mod page;
+mod request;
 mod scope;
 mod service;
 #[cfg(test)]
 mod tests;
+mod value;
 mod xml;
 
 pub(crate) use de::{ParamError, from_node};
-pub(crate) use envelope::{Body, Document, answer, refusal};
+pub(crate) use envelope::{Body, Document, Written, answer, refusal};
 pub(crate) use error::ApiError;
-pub(crate) use form::{Node, parse_form};
+pub(crate) use form::Node;
 pub(crate) use page::page;
+pub(crate) use request::read_call;
 pub(crate) use scope::Scope;
-pub(crate) use service::Service;
+pub(crate) use service::{Protocol, Service};
+pub(crate) use value::{Blob, Fields, Time, Value};
 pub(crate) use xml::Xml;

@@ -36,6 +36,10 @@ pub(crate) enum Protocol {
     RestXml,
     /// JSON in and out; `X-Amz-Target` names the operation.
     Json,
+    /// The same in version 1.0, as botocore speaks to CloudWatch; errors also tell the query protocol's code.
+    Json10,
+    /// CBOR in and out; the path names the operation. As the Rust SDK speaks to CloudWatch.
+    Cbor,
 }
 
 impl Service {
@@ -104,6 +108,32 @@ impl Service {
             Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::Ssm | Self::Acm => "",
+        }
+    }
+
+    /// What comes before an operation's name in `X-Amz-Target` or in the path; empty for services without either.
+    pub(super) const fn target(self) -> &'static str {
+        match self {
+            Self::CloudWatch => "GraniteServiceVersion20100801",
+            Self::Ssm => "AmazonSSM",
+            Self::Acm => "CertificateManager",
+            _ => "",
+        }
+    }
+
+    /// What an error is called in `__type`, where the query protocol's code differs from the name of its shape.
+    pub(super) fn error_shape(self, code: &str) -> &str {
+        if self != Self::CloudWatch {
+            return code;
+        }
+        match code {
+            "InvalidParameterValue" => "InvalidParameterValueException",
+            "InvalidParameterCombination" => "InvalidParameterCombinationException",
+            "MissingParameter" => "MissingRequiredParameterException",
+            "LimitExceeded" => "LimitExceededFault",
+            "InvalidFormat" => "InvalidFormatFault",
+            "InternalServiceError" => "InternalServiceFault",
+            other => other,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What the codec reads and refuses.
 
+use ciborium::cbor;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::{ParamError, Xml, from_node, page, parse_form};
+use super::form::parse_form;
+use super::value::{Blob, Fields, Time, Value};
+use super::{ParamError, Xml, cbor, from_node, json, page};
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -92,7 +95,103 @@ fn pages_end_with_the_marker_of_the_next_one_and_only_then() {
     assert_eq!(page(all(), u32::to_string, Some("9"), 3), None, "made-up markers are refused");
 }
 
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Rich {
+    name: String,
+    at: Option<Time>,
+    key: Option<Blob>,
+    level: Option<f64>,
+    #[serde(default)]
+    labels: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    filter: Vec<Filter>,
+}
+
+fn rich() -> Rich {
+    Rich {
+        name: "n".to_owned(),
+        at: Some(Time("2026-11-21T05:00:00.25Z".parse().unwrap())),
+        key: Some(Blob(b"\x00key".to_vec())),
+        level: Some(0.5),
+        labels: [("a b".to_owned(), "x".to_owned()), ("c".to_owned(), "y".to_owned())].into(),
+        filter: vec![Filter { name: "f".to_owned(), value: vec!["1".to_owned(), "2".to_owned()] }],
+    }
+}
+
+#[test]
+fn a_form_json_and_cbor_are_read_by_the_same_structure() {
+    let form = "Name=n&At=2026-11-21T05:00:00.25Z&Key=AGtleQ%3D%3D&Level=0.5&Labels.entry.1.key=a+b&\
+                Labels.entry.1.value=x&Labels.entry.2.Name=c&Labels.entry.2.Value=y&Filter.member.1.Name=f&\
+                Filter.member.1.Value.member.1=1&Filter.member.1.Value.member.2=2";
+    assert_eq!(from_node(&parse_form(form.as_bytes()).unwrap()), Ok(rich()));
+    let text = r#"{"Name":"n","At":1795237200.25,"Key":"AGtleQ==","Level":0.5,"Labels":{"a b":"x","c":"y"},
+                   "Filter":[{"Name":"f","Value":["1","2"]}]}"#;
+    assert_eq!(from_node(&json::parse(text.as_bytes()).unwrap()), Ok(rich()));
+    let value = cbor!({
+        "Name" => "n", "Level" => 0.5, "Labels" => { "a b" => "x", "c" => "y" },
+        "Filter" => [{ "Name" => "f", "Value" => ["1", "2"] }],
+    });
+    let ciborium::Value::Map(mut fields) = value.unwrap() else { panic!("a map is a map") };
+    let at = ciborium::Value::Tag(1, Box::new(ciborium::Value::Float(1_795_237_200.25)));
+    fields.push(("At".into(), at));
+    fields.push(("Key".into(), ciborium::Value::Bytes(b"\x00key".to_vec())));
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&ciborium::Value::Map(fields), &mut bytes).unwrap();
+    assert_eq!(from_node(&cbor::parse(&bytes).unwrap()), Ok(rich()));
+}
+
+#[test]
+fn json_of_the_wrong_type_is_refused_by_name_and_null_is_nothing() {
+    let read = |text: &str| from_node::<Rich>(&json::parse(text.as_bytes())?);
+    let wrong = |text: &str| match read(text) {
+        Err(ParamError::WrongType { name, .. }) => name,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(wrong(r#"{"Name":5}"#), "Name");
+    assert_eq!(wrong(r#"{"Name":"n","Level":"0.5"}"#), "Level");
+    assert_eq!(wrong(r#"{"Name":"n","Filter":{}}"#), "Filter");
+    assert_eq!(wrong(r#"{"Name":"n","Filter":[{"Name":"f","Value":[true]}]}"#), "Filter.1.Value.1");
+    assert_eq!(wrong(r#"{"Name":"n","Labels":[]}"#), "Labels");
+    assert_eq!(read(r#"{"Name":"n","Extra":1}"#), Err(ParamError::Unknown("Extra".into())));
+    assert_eq!(read(r#"{"Name":null}"#), Err(ParamError::Missing("Name".into())));
+    assert!(read(r#"{"Name":"n","Level":"NaN"}"#).unwrap().level.unwrap().is_nan());
+}
+
+#[test]
+fn what_is_too_deep_or_not_a_structure_is_refused() {
+    let malformed = |parsed: Result<super::Node, ParamError>| matches!(parsed, Err(ParamError::Malformed(_)));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(20), "]".repeat(20));
+    assert!(malformed(json::parse(deep.as_bytes())) && malformed(json::parse(b"[]")) && malformed(json::parse(b"{")));
+    let deep = [&[0xA1, 0x61, b'a'][..], &[0x81; 60_000], &[0x80]].concat();
+    assert!(malformed(cbor::parse(&deep)) && malformed(cbor::parse(&[0x80])) && malformed(cbor::parse(&[0xA0, 0])));
+    // An array that says that it has 2^60 items.
+    assert!(malformed(cbor::parse(&[0xA1, 0x61, b'a', 0x9B, 0x10, 0, 0, 0, 0, 0, 0, 0])));
+}
+
+#[test]
+fn answers_carry_times_and_numbers_as_each_protocol_has_them() {
+    let value = Value::from(
+        Fields::new()
+            .with("At", "2026-11-21T05:00:00Z".parse::<jiff::Timestamp>().unwrap())
+            .with("Level", f64::NAN)
+            .with("Tags", Value::map([("k".to_owned(), "v")])),
+    );
+    assert_eq!(json::write(&value), r#"{"At":1795237200.0,"Level":"NaN","Tags":{"k":"v"}}"#);
+    let read: ciborium::Value = ciborium::from_reader(&*cbor::write(&value)).unwrap();
+    let ciborium::Value::Map(fields) = read else { panic!("a structure is a map") };
+    assert_eq!(fields[0].1, ciborium::Value::Tag(1, Box::new(ciborium::Value::Float(1_795_237_200.0))));
+    assert!(matches!(fields[1].1, ciborium::Value::Float(level) if level.is_nan()));
+}
+
 proptest! {
+    #[test]
+    fn no_body_makes_json_or_cbor_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        for node in [json::parse(&body), cbor::parse(&body)].into_iter().flatten() {
+            let _: Result<Rich, _> = from_node(&node);
+        }
+    }
+
     #[test]
     fn no_form_makes_the_codec_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(node) = parse_form(&body) {
