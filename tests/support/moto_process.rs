@@ -1,9 +1,11 @@
 //! moto's server as a process from a virtual environment, for machines without Docker.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+#[path = "python.rs"]
+mod python;
 
 /// Serves on a free port of loopback, and ends as soon as its standard input does: also when the test is killed.
 const PROGRAM: &str = "
@@ -30,7 +32,8 @@ impl Drop for Process {
 
 /// Makes the virtual environment where it is missing, and starts the server.
 pub(crate) async fn start(version: &'static str) -> Result<(String, Process), String> {
-    let task = tokio::task::spawn_blocking(move || serve(&virtual_environment(version)?));
+    let task =
+        tokio::task::spawn_blocking(move || serve(&python::environment("moto", &format!("moto[server]=={version}"))?));
     task.await.map_err(|error| error.to_string())?
 }
 
@@ -57,35 +60,5 @@ fn serve(python: &Path) -> Result<(String, Process), String> {
             return Ok((endpoint, process));
         }
         said += &line;
-    }
-}
-
-/// The interpreter of a virtual environment that holds moto. It is made once; tests that run meanwhile wait.
-fn virtual_environment(version: &str) -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("moto-{version}"));
-    let python = folder.join("bin/python");
-    let in_words = |error: std::io::Error| format!("{}: {error}", folder.display());
-    let lock = File::create(folder.with_extension("lock")).map_err(in_words)?;
-    lock.lock().map_err(in_words)?;
-    let complete = folder.join("complete");
-    if !complete.exists() {
-        eprintln!("making a virtual environment with moto {version}: this takes a minute, once");
-        let here = folder.display().to_string();
-        run(Path::new("python3"), &["-m", "venv", "--clear", &here])?;
-        let pip =
-            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &format!("moto[server]=={version}")];
-        run(&python, &pip)?;
-        File::create(complete).map_err(in_words)?;
-    }
-    Ok(python)
-}
-
-fn run(program: &Path, arguments: &[&str]) -> Result<(), String> {
-    let line = format!("{} {}", program.display(), arguments.join(" "));
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{line}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())),
-        Err(error) => Err(format!("{line}: {error}")),
     }
 }

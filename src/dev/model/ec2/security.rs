@@ -57,7 +57,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     let id = ctx.cloud.chance.resource_id("sg");
     let tags = tags_for("security-group", &input.tag_specification)?;
     let mut xml = Xml::default();
-    xml.leaf("return", true).leaf("groupId", &id);
+    xml.leaf("groupId", &id);
     ec2_tag_set(&mut xml, &tags);
     let group = SecurityGroup { name: input.group_name, description: input.group_description, vpc, tags };
     ec2.security_groups.insert(id, group);

@@ -1,0 +1,34 @@
+//! Python with packages that a test needs, in a virtual environment below the target folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The interpreter of a virtual environment that holds `requirement`. It is made once; tests that run meanwhile wait.
+pub(crate) fn environment(name: &str, requirement: &str) -> Result<PathBuf, String> {
+    let version = requirement.rsplit('=').next().unwrap_or_default();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{version}"));
+    let python = folder.join("bin/python");
+    let in_words = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let lock = File::create(folder.with_extension("lock")).map_err(in_words)?;
+    lock.lock().map_err(in_words)?;
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        eprintln!("making a virtual environment with {requirement}: this takes a minute, once");
+        let here = folder.display().to_string();
+        run(Path::new("python3"), &["-m", "venv", "--clear", &here])?;
+        run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement])?;
+        File::create(complete).map_err(in_words)?;
+    }
+    Ok(python)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Result<(), String> {
+    let line = format!("{} {}", program.display(), arguments.join(" "));
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{line}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(format!("{line}: {error}")),
+    }
+}
