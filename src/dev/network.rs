@@ -6,7 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -98,6 +103,48 @@ impl Network {
             }
             Self::Memory(network) => network.connect(address).await.map(Stream::Memory),
         }
+    }
+}
+
+/// Connections to the address in a URL, for hyper-util's client.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    network: Network,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// Connections over `network`, each of which may take as long as `timeout`.
+    pub fn new(network: Network, timeout: Duration) -> Self {
+        Self { network, timeout }
+    }
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<TokioIo<Stream>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let Self { network, timeout } = self.clone();
+        Box::pin(async move {
+            let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("{url} has no address"));
+            let address = url.authority().and_then(|authority| authority.as_str().parse().ok()).ok_or_else(none)?;
+            match tokio::time::timeout(timeout, network.connect(address)).await {
+                Ok(stream) => stream.map(TokioIo::new),
+                Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {timeout:?}"))),
+            }
+        })
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
     }
 }
 

@@ -10,12 +10,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::proxy::Proxy;
 use super::rule::Routes;
+use crate::dev::network::{Network, Socket};
 
 /// What a client may send before its body, and a target before its: request line and headers together.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -62,9 +62,22 @@ impl Listener {
     /// # Errors
     /// The address is not ours or already taken.
     pub async fn bind_with(address: SocketAddr, routes: Routes, timeouts: Timeouts) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+        Self::bind_on(&Network::Loopback, address, routes, timeouts).await
+    }
+
+    /// [`Listener::bind_with`] on a network, over which it also reaches its targets.
+    ///
+    /// # Errors
+    /// The address is not ours or already taken.
+    pub async fn bind_on(
+        network: &Network,
+        address: SocketAddr,
+        routes: Routes,
+        timeouts: Timeouts,
+    ) -> io::Result<Self> {
+        let socket = network.bind(address).await?;
         let address = socket.local_addr()?;
-        let proxy = Arc::new(Proxy::new(routes, timeouts, address.port()));
+        let proxy = Arc::new(Proxy::new(network.clone(), routes, timeouts, address.port()));
         let (stop, stopped) = watch::channel(None);
         tokio::spawn(accept(socket, proxy.clone(), timeouts.idle, stopped));
         Ok(Self { address, proxy, stop })
@@ -88,13 +101,9 @@ impl Listener {
     }
 }
 
-async fn accept(
-    socket: TcpListener,
-    proxy: Arc<Proxy>,
-    idle: Duration,
-    mut stopped: watch::Receiver<Option<Duration>>,
-) {
+async fn accept(mut socket: Socket, proxy: Arc<Proxy>, idle: Duration, mut stopped: watch::Receiver<Option<Duration>>) {
     let connections = GracefulShutdown::new();
+    let dated = matches!(socket, Socket::Tcp(_));
     // Dropped at the end, and with it every connection that is still open.
     let mut tasks = JoinSet::new();
     loop {
@@ -112,15 +121,14 @@ async fn accept(
                 continue;
             }
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, %client, "cannot switch off Nagle's algorithm");
-        }
         let proxy = proxy.clone();
         let service = service_fn(move |request| {
             let proxy = proxy.clone();
             async move { Ok::<_, Infallible>(proxy.answer(request, client.ip()).await) }
         });
         let connection = http1::Builder::new()
+            // Hyper writes the machine's time of day, which a test does not own.
+            .auto_date_header(dated)
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
             .max_buf_size(HEAD_BYTES_MAX)

@@ -13,7 +13,8 @@ use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+
+use crate::dev::network::Network;
 
 /// How a target is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,16 +89,16 @@ impl ProbeResult {
 }
 
 /// Checks the target at `address` once, on a connection of its own.
-pub async fn probe(address: SocketAddr, check: &HealthCheck) -> ProbeResult {
-    match tokio::time::timeout(check.timeout, ask(address, &check.protocol)).await {
+pub async fn probe(network: &Network, address: SocketAddr, check: &HealthCheck) -> ProbeResult {
+    match tokio::time::timeout(check.timeout, ask(network, address, &check.protocol)).await {
         Err(_) => ProbeResult::TimedOut,
         Ok(Ok(result)) => result,
         Ok(Err(error)) => ProbeResult::Failed(error.to_string()),
     }
 }
 
-async fn ask(address: SocketAddr, protocol: &ProbeProtocol) -> io::Result<ProbeResult> {
-    let stream = TcpStream::connect(address).await?;
+async fn ask(network: &Network, address: SocketAddr, protocol: &ProbeProtocol) -> io::Result<ProbeResult> {
+    let stream = network.connect(address).await?;
     let (path, matcher) = match protocol {
         ProbeProtocol::Tcp => return Ok(ProbeResult::Passed),
         ProbeProtocol::Http { path, matcher } => (path, matcher),

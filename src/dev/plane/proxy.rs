@@ -12,7 +12,6 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::{Activity, AnswerBody, Relayed, Upload};
@@ -21,28 +20,26 @@ use super::listener::Timeouts;
 use super::rule::{self, Action, Routes};
 use super::target::Claim;
 use super::{headers, pages};
+use crate::dev::network::{Connector, Network};
 
 /// One listener's way of answering, shared by all its connections.
 pub(super) struct Proxy {
     routes: ArcSwap<Routes>,
-    client: Client<HttpConnector, Upload>,
+    client: Client<Connector, Upload>,
     timeouts: Timeouts,
     port: u16,
     port_header: HeaderValue,
 }
 
 impl Proxy {
-    pub(super) fn new(routes: Routes, timeouts: Timeouts, port: u16) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(timeouts.connect));
+    pub(super) fn new(network: Network, routes: Routes, timeouts: Timeouts, port: u16) -> Self {
         // Retries of hyper-util's client stay on: it only repeats a request of which not a byte was written, because
         // the pooled connection was found closed.
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(timeouts.pool_idle)
-            .build(connector);
+            .build(Connector::new(network, timeouts.connect));
         Self { routes: ArcSwap::from_pointee(routes), client, timeouts, port, port_header: HeaderValue::from(port) }
     }
 

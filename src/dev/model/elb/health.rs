@@ -77,7 +77,7 @@ pub(super) fn watch(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &(Strin
                     }
                 }
                 Next::Check(address, check, interval) => {
-                    let result = plane::probe(address, &check).await;
+                    let result = plane::probe(&cloud.network, address, &check).await;
                     this.record(&cloud, &result);
                     drop(cloud);
                     tokio::time::sleep(interval).await;

@@ -14,6 +14,7 @@ use super::{Elb, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx, Place};
+use crate::dev::network::Network;
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Xml};
 
@@ -144,7 +145,7 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, inp
         Begun::Exists(xml) => return Ok(xml),
         Begun::Bind { arn, address, routes, idle } => (arn, address, routes, idle),
     };
-    let bound = bind(address, routes, idle).await;
+    let bound = bind(&cloud.network, address, routes, idle).await;
     let xml = {
         let mut world = cloud.world();
         let (region, _) = world.region(place);
@@ -171,15 +172,20 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, inp
     Ok(xml)
 }
 
-async fn bind(address: SocketAddr, routes: plane::Routes, idle: Duration) -> io::Result<plane::Listener> {
+async fn bind(
+    network: &Network,
+    address: SocketAddr,
+    routes: plane::Routes,
+    idle: Duration,
+) -> io::Result<plane::Listener> {
     let timeouts = plane::Timeouts { idle, ..plane::Timeouts::default() };
     for _ in 1..BIND_TRIES {
-        match plane::Listener::bind_with(address, routes.clone(), timeouts).await {
+        match plane::Listener::bind_on(network, address, routes.clone(), timeouts).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BIND_PAUSE).await,
             done => return done,
         }
     }
-    plane::Listener::bind_with(address, routes, timeouts).await
+    plane::Listener::bind_on(network, address, routes, timeouts).await
 }
 
 fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
