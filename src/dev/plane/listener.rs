@@ -13,9 +13,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::balancer::Balancer;
 use super::proxy::Proxy;
 use super::rule::Routes;
-use crate::dev::network::{Network, Socket};
+use crate::dev::network::Socket;
 
 /// What a client may send before its body, and a target before its: request line and headers together.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -53,31 +54,23 @@ impl Listener {
     ///
     /// # Errors
     /// The address is not ours or already taken.
-    pub async fn bind(address: SocketAddr, routes: Routes) -> io::Result<Self> {
-        Self::bind_with(address, routes, Timeouts::default()).await
+    pub async fn bind(balancer: &Arc<Balancer>, address: SocketAddr, routes: Routes) -> io::Result<Self> {
+        Self::bind_with(balancer, address, routes, Timeouts::default()).await
     }
 
     /// [`Listener::bind`] with other timeouts.
     ///
     /// # Errors
     /// The address is not ours or already taken.
-    pub async fn bind_with(address: SocketAddr, routes: Routes, timeouts: Timeouts) -> io::Result<Self> {
-        Self::bind_on(&Network::Loopback, address, routes, timeouts).await
-    }
-
-    /// [`Listener::bind_with`] on a network, over which it also reaches its targets.
-    ///
-    /// # Errors
-    /// The address is not ours or already taken.
-    pub async fn bind_on(
-        network: &Network,
+    pub async fn bind_with(
+        balancer: &Arc<Balancer>,
         address: SocketAddr,
         routes: Routes,
         timeouts: Timeouts,
     ) -> io::Result<Self> {
-        let socket = network.bind(address).await?;
+        let socket = balancer.network.bind(address).await?;
         let address = socket.local_addr()?;
-        let proxy = Arc::new(Proxy::new(network.clone(), routes, timeouts, address.port()));
+        let proxy = Arc::new(Proxy::new(balancer.clone(), routes, timeouts, address.port()));
         let (stop, stopped) = watch::channel(None);
         tokio::spawn(accept(socket, proxy.clone(), timeouts.idle, stopped));
         Ok(Self { address, proxy, stop })
@@ -103,7 +96,6 @@ impl Listener {
 
 async fn accept(mut socket: Socket, proxy: Arc<Proxy>, idle: Duration, mut stopped: watch::Receiver<Option<Duration>>) {
     let connections = GracefulShutdown::new();
-    let dated = matches!(socket, Socket::Tcp(_));
     // Dropped at the end, and with it every connection that is still open.
     let mut tasks = JoinSet::new();
     loop {
@@ -127,8 +119,6 @@ async fn accept(mut socket: Socket, proxy: Arc<Proxy>, idle: Duration, mut stopp
             async move { Ok::<_, Infallible>(proxy.answer(request, client.ip()).await) }
         });
         let connection = http1::Builder::new()
-            // Hyper writes the machine's time of day, which a test does not own.
-            .auto_date_header(dated)
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
             .max_buf_size(HEAD_BYTES_MAX)

@@ -7,7 +7,9 @@
 //! What is not here: HTTP/2, TLS, protocol upgrades (a WebSocket handshake is forwarded as a plain request), stickiness
 //! cookies, slow start.
 
+mod balancer;
 mod body;
+mod dice;
 mod group;
 mod headers;
 mod listener;
@@ -20,6 +22,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use balancer::Balancer;
 pub use group::{Group, GroupCounts};
 pub use listener::{Listener, Timeouts};
 pub use probe::{HealthCheck, InvalidMatcher, Matcher, ProbeProtocol, ProbeResult, probe};

@@ -14,16 +14,18 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::balancer::Balancer;
 use super::body::{Activity, AnswerBody, Relayed, Upload};
 use super::group::Group;
 use super::listener::Timeouts;
 use super::rule::{self, Action, Routes};
 use super::target::Claim;
 use super::{headers, pages};
-use crate::dev::network::{Connector, Network};
+use crate::dev::network::Connector;
 
 /// One listener's way of answering, shared by all its connections.
 pub(super) struct Proxy {
+    balancer: Arc<Balancer>,
     routes: ArcSwap<Routes>,
     client: Client<Connector, Upload>,
     timeouts: Timeouts,
@@ -32,15 +34,23 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn new(network: Network, routes: Routes, timeouts: Timeouts, port: u16) -> Self {
+    pub(super) fn new(balancer: Arc<Balancer>, routes: Routes, timeouts: Timeouts, port: u16) -> Self {
+        let connector = Connector::new(balancer.network.clone(), timeouts.connect);
         // Retries of hyper-util's client stay on: it only repeats a request of which not a byte was written, because
         // the pooled connection was found closed.
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(timeouts.pool_idle)
-            .build(Connector::new(network, timeouts.connect));
-        Self { routes: ArcSwap::from_pointee(routes), client, timeouts, port, port_header: HeaderValue::from(port) }
+            .build(connector);
+        Self {
+            balancer,
+            routes: ArcSwap::from_pointee(routes),
+            client,
+            timeouts,
+            port,
+            port_header: HeaderValue::from(port),
+        }
     }
 
     pub(super) fn set_routes(&self, routes: Routes) {
@@ -61,7 +71,7 @@ impl Proxy {
             match routes.action(&parts, client) {
                 Action::Redirect(redirect) => return pages::redirect(redirect, &parts, self.port),
                 Action::FixedResponse(fixed) => return pages::fixed(fixed),
-                Action::Forward(groups) => match rule::choose(groups) {
+                Action::Forward(groups) => match rule::choose(groups, &self.balancer.dice) {
                     Some(group) => group.clone(),
                     None => return pages::error(StatusCode::SERVICE_UNAVAILABLE),
                 },

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 use ipnet::IpNet;
-use rand::RngExt;
 use wildmatch::WildMatch;
 
+use super::dice::Dice;
 use super::group::Group;
 
 /// Everything a listener does, swapped as one value.
@@ -175,12 +175,12 @@ pub(super) fn host(request: &Parts) -> Option<&str> {
 }
 
 /// One of the groups, by chance and weight; `None` where every weight is 0.
-pub(super) fn choose(groups: &[WeightedGroup]) -> Option<&Arc<Group>> {
+pub(super) fn choose<'a>(groups: &'a [WeightedGroup], dice: &Dice) -> Option<&'a Arc<Group>> {
     let total: u64 = groups.iter().map(|g| u64::from(g.weight)).sum();
     if total == 0 {
         return None;
     }
-    let mut ticket = rand::rng().random_range(0..total);
+    let mut ticket = dice.below(total);
     for g in groups {
         match ticket.checked_sub(u64::from(g.weight)) {
             Some(rest) => ticket = rest,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use super::tagging;
 use super::{Elb, check_name, paged};
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
+use crate::dev::plane;
 use crate::dev::wire::{ApiError, Service, Xml};
 
 /// The hosted zone of all load balancers, for alias records.
@@ -31,6 +33,7 @@ pub(crate) struct LoadBalancer {
     created: Timestamp,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) tags: Tags,
+    pub(super) plane: Arc<plane::Balancer>,
 }
 
 #[derive(Deserialize)]
@@ -129,9 +132,10 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     })?;
     let suffix = ctx.cloud.chance.arn_suffix();
     let arn = ctx.region.arn(Service::Elbv2, format_args!("loadbalancer/app/{}/{suffix}", input.name));
+    let name = input.name;
     let balancer = LoadBalancer {
         arn: arn.clone(),
-        name: input.name,
+        name: name.clone(),
         address,
         scheme,
         vpc,
@@ -140,6 +144,12 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         created: ctx.cloud.clock.now(),
         attributes: balancer_defaults(),
         tags,
+        plane: plane::Balancer::new(
+            format!("app/{name}/{suffix}"),
+            ctx.cloud.network.clone(),
+            ctx.cloud.clock.clone(),
+            &ctx.cloud.chance,
+        ),
     };
     let xml = answer([&balancer]);
     ctx.region.elb.balancers.insert(arn, balancer);

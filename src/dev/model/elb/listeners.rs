@@ -14,7 +14,6 @@ use super::{Elb, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx, Place};
-use crate::dev::network::Network;
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Xml};
 
@@ -128,6 +127,7 @@ enum Begun {
     Bind {
         arn: String,
         address: SocketAddr,
+        balancer: Arc<plane::Balancer>,
         routes: plane::Routes,
         idle: Duration,
     },
@@ -141,11 +141,11 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, inp
         let (region, block) = world.region(place);
         begin(&mut Ctx { cloud, region, block }, input)?
     };
-    let (arn, address, routes, idle) = match begun {
+    let (arn, address, balancer, routes, idle) = match begun {
         Begun::Exists(xml) => return Ok(xml),
-        Begun::Bind { arn, address, routes, idle } => (arn, address, routes, idle),
+        Begun::Bind { arn, address, balancer, routes, idle } => (arn, address, balancer, routes, idle),
     };
-    let bound = bind(&cloud.network, address, routes, idle).await;
+    let bound = bind(&balancer, address, routes, idle).await;
     let xml = {
         let mut world = cloud.world();
         let (region, _) = world.region(place);
@@ -173,19 +173,19 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, inp
 }
 
 async fn bind(
-    network: &Network,
+    balancer: &Arc<plane::Balancer>,
     address: SocketAddr,
     routes: plane::Routes,
     idle: Duration,
 ) -> io::Result<plane::Listener> {
     let timeouts = plane::Timeouts { idle, ..plane::Timeouts::default() };
     for _ in 1..BIND_TRIES {
-        match plane::Listener::bind_on(network, address, routes.clone(), timeouts).await {
+        match plane::Listener::bind_with(balancer, address, routes.clone(), timeouts).await {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BIND_PAUSE).await,
             done => return done,
         }
     }
-    plane::Listener::bind_on(network, address, routes, timeouts).await
+    plane::Listener::bind_with(balancer, address, routes, timeouts).await
 }
 
 fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
@@ -208,6 +208,7 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|text| text.parse().ok());
     let idle = Duration::from_secs(idle_s.unwrap_or(60));
     let address = SocketAddr::new(balancer.address.into(), port);
+    let balancer = balancer.plane.clone();
     let arn = format!(
         "{}/{}",
         input.load_balancer_arn.replacen(":loadbalancer/", ":listener/", 1),
@@ -226,7 +227,7 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     };
     let routes = elb.routes(&listener);
     elb.listeners.insert(arn.clone(), listener);
-    Ok(Begun::Bind { arn, address, routes, idle })
+    Ok(Begun::Bind { arn, address, balancer, routes, idle })
 }
 
 fn answer(listener: &Listener) -> Xml {

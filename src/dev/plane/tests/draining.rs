@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
-use super::super::{Listener, TargetState};
+use super::super::TargetState;
 use super::support::*;
 
 /// A server that answers `text`, once the test allows it.
@@ -29,7 +29,7 @@ async fn a_draining_target_finishes_what_it_has_and_gets_nothing_new() {
     let (address, allowed) = says_when_allowed("old").await;
     let (old, new) = (healthy(address), healthy(says("new").await));
     let group = group("g", &[&old]);
-    let listener = Listener::bind(anywhere(), weighted(&[(&group, 1)])).await.unwrap();
+    let listener = listen(weighted(&[(&group, 1)])).await;
     let mut client = Client::connect(listener.address()).await;
     let in_flight = tokio::spawn(async move { client.get("/").await });
     until("the request is in flight", || old.in_flight() == 1).await;

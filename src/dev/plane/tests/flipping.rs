@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::super::{Group, Listener, TargetState};
+use super::super::{Group, TargetState};
 use super::support::*;
 use crate::dev::app::{AppOptions, serve as serve_app};
 use crate::dev::load::{Load, LoadOptions};
@@ -24,7 +24,7 @@ async fn color(version: &str) -> (std::sync::Arc<Group>, Vec<std::sync::Arc<supe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flipping_under_load_fails_no_request() {
     let ((blue, _), (green, _)) = (color("v1").await, color("v2").await);
-    let listener = Listener::bind(anywhere(), weighted(&[(&blue, 1), (&green, 0)])).await.unwrap();
+    let listener = listen(weighted(&[(&blue, 1), (&green, 0)])).await;
     let options = LoadOptions { connections: 16, rate: None, ..LoadOptions::default() };
     let load = Load::start(&format!("http://{}/", listener.address()), options).await.unwrap();
     let mut flips = 0;
@@ -45,7 +45,7 @@ async fn flipping_under_load_fails_no_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_flip_the_old_color_gets_nothing_and_can_be_drained_under_load() {
     let ((blue, old), (green, _)) = (color("v1").await, color("v2").await);
-    let listener = Listener::bind(anywhere(), weighted(&[(&blue, 1), (&green, 0)])).await.unwrap();
+    let listener = listen(weighted(&[(&blue, 1), (&green, 0)])).await;
     let options = LoadOptions { connections: 16, rate: None, ..LoadOptions::default() };
     let load = Load::start(&format!("http://{}/", listener.address()), options).await.unwrap();
     until("blue has answered", || load.snapshot().sent > 500).await;

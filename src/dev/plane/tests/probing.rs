@@ -1,5 +1,6 @@
 //! Health checks of one target.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -16,6 +17,10 @@ fn http(path: &str, matcher: &str, timeout: Duration) -> HealthCheck {
     HealthCheck { protocol, timeout }
 }
 
+async fn probe_on_loopback(address: SocketAddr, check: &HealthCheck) -> ProbeResult {
+    probe(&Network::Loopback, address, check).await
+}
+
 #[tokio::test]
 async fn a_status_that_matches_passes_and_another_one_is_named() {
     let address = serve(|request| async move {
@@ -23,9 +28,9 @@ async fn a_status_that_matches_passes_and_another_one_is_named() {
         Response::builder().status(status).body(full("")).unwrap()
     });
     let address = address.await;
-    assert_eq!(probe(&Network::Loopback, address, &http("/200", "200", PATIENCE)).await, ProbeResult::Passed);
-    assert_eq!(probe(&Network::Loopback, address, &http("/301", "200-299,301", PATIENCE)).await, ProbeResult::Passed);
-    let result = probe(&Network::Loopback, address, &http("/500", "200-299,301", PATIENCE)).await;
+    assert_eq!(probe_on_loopback(address, &http("/200", "200", PATIENCE)).await, ProbeResult::Passed);
+    assert_eq!(probe_on_loopback(address, &http("/301", "200-299,301", PATIENCE)).await, ProbeResult::Passed);
+    let result = probe_on_loopback(address, &http("/500", "200-299,301", PATIENCE)).await;
     assert_eq!(result.reason(), Some("Target.ResponseCodeMismatch"));
     assert_eq!(result.description().unwrap(), "Health checks failed with these codes: [500]");
 }
@@ -44,7 +49,7 @@ async fn a_check_says_who_it_is_and_closes_its_connection() {
         }
     });
     let address = address.await;
-    assert!(probe(&Network::Loopback, address, &http("/healthz?deep=1", "200", PATIENCE)).await.passed());
+    assert!(probe_on_loopback(address, &http("/healthz?deep=1", "200", PATIENCE)).await.passed());
     let (request, rest) = tokio::time::timeout(PATIENCE, requests.recv()).await.unwrap().unwrap();
     assert!(request.starts_with("GET /healthz?deep=1 HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("host: {address}\r\n")), "{request}");
@@ -55,7 +60,7 @@ async fn a_check_says_who_it_is_and_closes_its_connection() {
 #[tokio::test]
 async fn no_answer_in_time_is_a_timeout() {
     let address = serve(|_| std::future::pending()).await;
-    let result = probe(&Network::Loopback, address, &http("/", "200", Duration::from_millis(50))).await;
+    let result = probe_on_loopback(address, &http("/", "200", Duration::from_millis(50))).await;
     assert_eq!((&result, result.reason()), (&ProbeResult::TimedOut, Some("Target.Timeout")));
 }
 
@@ -64,7 +69,7 @@ async fn nobody_there_and_a_closed_connection_are_failures() {
     let nobody = TcpListener::bind(anywhere()).await.unwrap().local_addr().unwrap();
     let closes = raw(|stream| async move { drop(stream) }).await;
     for address in [nobody, closes] {
-        let result = probe(&Network::Loopback, address, &http("/", "200", PATIENCE)).await;
+        let result = probe_on_loopback(address, &http("/", "200", PATIENCE)).await;
         assert_eq!(result.reason(), Some("Target.FailedHealthChecks"), "{result:?}");
     }
 }
@@ -73,10 +78,10 @@ async fn nobody_there_and_a_closed_connection_are_failures() {
 async fn for_tcp_the_connection_is_enough() {
     let check = HealthCheck { protocol: ProbeProtocol::Tcp, timeout: PATIENCE };
     let silent = TcpListener::bind(anywhere()).await.unwrap();
-    assert!(probe(&Network::Loopback, silent.local_addr().unwrap(), &check).await.passed());
+    assert!(probe_on_loopback(silent.local_addr().unwrap(), &check).await.passed());
     let address = silent.local_addr().unwrap();
     drop(silent);
-    assert!(!probe(&Network::Loopback, address, &check).await.passed());
+    assert!(!probe_on_loopback(address, &check).await.passed());
 }
 
 #[test]

@@ -4,14 +4,8 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, Request, Response, StatusCode};
 
-use super::super::{
-    Action, Condition, FixedResponse, Group, Listener, Pattern, Redirect, Routes, Rule, Target, TargetState,
-};
+use super::super::{Action, Condition, FixedResponse, Group, Pattern, Redirect, Routes, Rule, Target, TargetState};
 use super::support::*;
-
-async fn listen(routes: Routes) -> Listener {
-    Listener::bind(anywhere(), routes).await.unwrap()
-}
 
 async fn tally(client: &mut Client, requests: usize) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();

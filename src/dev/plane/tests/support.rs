@@ -17,7 +17,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::super::{Action, Group, Listener, Routes, Target, TargetState, Timeouts, WeightedGroup};
+use super::super::{Action, Balancer, Group, Listener, Routes, Target, TargetState, Timeouts, WeightedGroup};
+
+use crate::clock::Clock;
+use crate::dev::chance::Chance;
+use crate::dev::network::Network;
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
@@ -26,6 +30,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A load balancer on real sockets.
+pub(super) fn balancer() -> Arc<Balancer> {
+    Balancer::new("app/test/0123456789abcdef", Network::Loopback, Clock::system(), &Chance::of_seed(1))
+}
+
+/// A listener of a load balancer of its own.
+pub(super) async fn listen(routes: Routes) -> Listener {
+    Listener::bind(&balancer(), anywhere(), routes).await.unwrap()
 }
 
 pub(super) fn full(text: impl Into<Bytes>) -> Body {
@@ -108,7 +122,7 @@ pub(super) async fn before_with(address: SocketAddr, timeouts: Timeouts) -> (Lis
     let target = healthy(address);
     let group = group("g", &[&target]);
     let routes = weighted(&[(&group, 1)]);
-    (Listener::bind_with(anywhere(), routes, timeouts).await.unwrap(), group, target)
+    (Listener::bind_with(&balancer(), anywhere(), routes, timeouts).await.unwrap(), group, target)
 }
 
 #[derive(Debug)]
