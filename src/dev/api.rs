@@ -7,8 +7,8 @@ use http::{Request, Response, StatusCode, header};
 
 use super::cloud::Cloud;
 use super::faults::FaultKind;
-use super::model;
-use super::wire::{ApiError, Body, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
+use super::model::{self, Place};
+use super::wire::{ApiError, Body, Credential, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
 
 /// The connection is closed instead of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +21,17 @@ pub(crate) struct LostAnswer;
 /// The answer is lost, as a fault wants it.
 pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<Response<Bytes>, LostAnswer> {
     let (head, body) = request.into_parts();
-    let scope = Scope::of(&head.headers);
-    let service = scope.as_ref().map_or(Service::Sts, |scope| scope.service);
+    let credential = Credential::of(&head);
+    let service = credential.as_ref().map_or(Service::Sts, |credential| credential.service);
     let protocol = Protocol::of(service, &head.headers);
     let request_id = request_id(cloud);
     let refuse =
         |error: &ApiError| document(error.status, None, refusal(service, protocol, error, &request_id), &request_id);
+    let scope = credential.and_then(|credential| {
+        let caller = cloud.access.admit(&credential, (&head, &body), cloud.clock.now())?;
+        let place = Place { account: caller.account.clone(), region: credential.region };
+        Ok(Scope { service, place, caller })
+    });
     let scope = match scope {
         Ok(scope) => scope,
         Err(error) => return Ok(refuse(&error)),

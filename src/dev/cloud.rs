@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::access::Access;
 use super::chance::Chance;
 use super::faults::Faults;
 use super::machine::Catalogue;
@@ -41,6 +42,8 @@ pub(crate) struct Cloud {
     /// What load balancers, instances and their health checks talk over.
     pub(crate) network: Network,
     pub(crate) faults: Faults,
+    /// Who may do what.
+    pub(crate) access: Access,
     /// Where the output of instances goes; nowhere if `None`.
     pub(crate) logs: Option<PathBuf>,
     catalogue: Mutex<Catalogue>,
@@ -55,7 +58,7 @@ impl Cloud {
     pub(crate) fn new(
         timing: Timing,
         (clock, chance, network): (Clock, Chance, Network),
-        faults: Faults,
+        (faults, access): (Faults, Access),
         catalogue: Catalogue,
         logs: Option<PathBuf>,
     ) -> io::Result<Arc<Self>> {
@@ -65,6 +68,7 @@ impl Cloud {
             chance,
             network,
             faults,
+            access,
             logs,
             catalogue: Mutex::new(catalogue),
             world: Mutex::new(World::new()?),

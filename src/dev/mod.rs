@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `server`, `api`, `wire` | the HTTP endpoint, what happens to a call, AWS's protocols |
 //! | `model` | what exists, and the rules that AWS applies to it |
+//! | [`access`] | who may do what: identities, signatures, policies |
 //! | [`faults`] | what goes wrong on purpose |
 //! | [`network`], [`chance`] | what connections go over, and randomness: a test owns both |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
@@ -15,6 +16,7 @@
 //! What differs from AWS: VPCs and subnets lie in the dev cloud's own block (AWS has no VPC in 127/8), load balancers
 //! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
 
+pub mod access;
 mod api;
 pub mod app;
 mod block;
@@ -42,6 +44,7 @@ use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 
+use access::{Access, GeneratedKey};
 use chance::Chance;
 use cloud::{Cloud, Timing};
 use faults::Faults;
@@ -67,7 +70,18 @@ impl DevCloud {
     /// # Errors
     /// The endpoint's address cannot be bound, the folder for logs cannot be made, or all loopback blocks are claimed.
     pub async fn start(options: DevOptions) -> Result<Self, DevError> {
-        let DevOptions { endpoint, catalogue, propagation, run_delay, dns_delay, health_speed, faults, logs } = options;
+        let DevOptions {
+            endpoint,
+            catalogue,
+            propagation,
+            run_delay,
+            dns_delay,
+            health_speed,
+            faults,
+            logs,
+            iam,
+            check_signatures,
+        } = options;
         let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
         let socket = TcpListener::bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
         let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
@@ -80,7 +94,9 @@ impl DevCloud {
                 .map_err(|source| DevError::Logs { folder: folder.clone(), source })?;
         }
         let around = (Clock::system(), Chance::unseeded(), Network::Loopback);
-        let cloud = Cloud::new(timing, around, Faults::new(faults), catalogue, logs).map_err(DevError::Block)?;
+        let access = Access::new(iam.as_ref(), check_signatures, &around.1);
+        let refusing = (Faults::new(faults), access);
+        let cloud = Cloud::new(timing, around, refusing, catalogue, logs).map_err(DevError::Block)?;
         cloud.spawn(server::serve(socket, cloud.clone()));
         Ok(Self { cloud, endpoint })
     }
@@ -100,9 +116,16 @@ impl DevCloud {
         self.cloud.world().block.network().to_string()
     }
 
-    /// Configuration for any client of the AWS SDK, with credentials that mean nothing anywhere else.
+    /// The keys of those users of [`DevOptions::iam`] that were given none.
+    pub fn generated_keys(&self) -> Vec<GeneratedKey> {
+        self.cloud.access.generated_keys()
+    }
+
+    /// Configuration for any client of the AWS SDK, with credentials that mean nothing anywhere else and may do
+    /// everything here.
     pub fn sdk_config(&self, region: &str) -> SdkConfig {
-        let credentials = Credentials::new("DEVCLOUD", "dev-cloud", None, None, "the dev cloud");
+        let (key, secret) = self.cloud.access.own_credentials();
+        let credentials = Credentials::new(key, secret, None, None, "the dev cloud");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access::Iam;
 use super::faults::Fault;
 use super::machine::Catalogue;
 
@@ -27,6 +28,10 @@ pub struct DevOptions {
     pub faults: Vec<Fault>,
     /// A folder for the output of instances, one file each, made where it is missing; `None` discards it.
     pub logs: Option<PathBuf>,
+    /// Users and roles whose policies are enforced; `None` lets everybody do everything.
+    pub iam: Option<Iam>,
+    /// Whether signatures are checked; with [`Self::iam`] they always are.
+    pub check_signatures: bool,
 }
 
 impl Default for DevOptions {
@@ -41,6 +46,8 @@ impl Default for DevOptions {
             health_speed: 50,
             faults: Vec::new(),
             logs: None,
+            iam: None,
+            check_signatures: false,
         }
     }
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::access::Identity;
 use super::block::Block;
 use super::cloud::Cloud;
 use super::machine::Machine;
@@ -71,6 +72,8 @@ pub(crate) struct Place {
 /// What one call sees: its region, the addresses, and the cloud for tasks that outlive the call.
 pub(crate) struct Ctx<'a> {
     pub(crate) cloud: &'a Arc<Cloud>,
+    /// Who calls.
+    pub(crate) caller: &'a Identity,
     pub(crate) region: &'a mut Region,
     pub(crate) block: &'a mut Block,
 }
@@ -130,7 +133,7 @@ impl Region {
 /// Runs one call of a service whose operations are in a table.
 pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, name: &str, form: &Node) -> Result<Body, ApiError> {
     if (scope.service, name) == (Service::Elbv2, "CreateListener") {
-        return elb::create_listener(cloud, &scope.place, input(Service::Elbv2, form)?).await.map(Body::from);
+        return elb::create_listener(cloud, scope, input(Service::Elbv2, form)?).await.map(Body::from);
     }
     let operation = operations(scope.service).iter().find(|operation| operation.name == name);
     let operation = operation.ok_or_else(|| ApiError::unknown_operation(name))?;
@@ -142,7 +145,7 @@ pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, name: &str, form: &No
     let document = {
         let mut world = cloud.world();
         let (region, block) = world.region(&scope.place);
-        let mut ctx = Ctx { cloud, region, block };
+        let mut ctx = Ctx { cloud, caller: &scope.caller, region, block };
         let document = operation.run(&mut ctx, &form)?;
         if !operation.reads() {
             ctx.region.elb.settle(&ctx.region.ec2);

@@ -14,9 +14,7 @@ struct Nothing {}
 
 #[expect(clippy::unnecessary_wraps, reason = "an operation's signature")]
 fn caller(ctx: &Ctx<'_>, Nothing {}: Nothing) -> Answer {
-    let account = &ctx.region.account;
     let mut xml = Xml::default();
-    xml.leaf("Arn", format_args!("arn:aws:iam::{account}:user/dev-cloud"));
-    xml.leaf("UserId", "AIDADEVCLOUD").leaf("Account", account);
+    xml.leaf("Arn", &ctx.caller.arn).leaf("UserId", &ctx.caller.user_id).leaf("Account", &ctx.caller.account);
     Ok(xml)
 }

@@ -31,7 +31,7 @@ pub(crate) use error::ApiError;
 pub(crate) use form::Node;
 pub(crate) use page::page;
 pub(crate) use request::read_call;
-pub(crate) use scope::Scope;
+pub(crate) use scope::{Credential, Scope};
 pub(crate) use service::{Protocol, Service};
 pub(crate) use value::{Blob, Fields, Time, Value};
 pub(crate) use xml::Xml;

@@ -13,9 +13,9 @@ use super::rules::Rule;
 use super::{Elb, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
-use crate::dev::model::{Answer, Ctx, Place};
+use crate::dev::model::{Answer, Ctx};
 use crate::dev::plane;
-use crate::dev::wire::{ApiError, Xml};
+use crate::dev::wire::{ApiError, Scope, Xml};
 
 /// How long open connections of a deleted listener may take to finish.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(10);
@@ -135,11 +135,12 @@ enum Begun {
 
 /// Creates a listener. It is there, and its groups are in use, before its port is bound; a port that cannot be bound
 /// takes it away again.
-pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, place: &Place, input: Create) -> Answer {
+pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, input: Create) -> Answer {
+    let place = &scope.place;
     let begun = {
         let mut world = cloud.world();
         let (region, block) = world.region(place);
-        begin(&mut Ctx { cloud, region, block }, input)?
+        begin(&mut Ctx { cloud, caller: &scope.caller, region, block }, input)?
     };
     let (arn, address, balancer, routes, idle) = match begun {
         Begun::Exists(xml) => return Ok(xml),
