@@ -34,6 +34,46 @@ fn the_command_line_reference_is_what_help_says() {
 }
 
 #[test]
+fn the_page_of_the_dev_clouds_operations_is_what_it_models() {
+    let all: Value = serde_json::from_str(&read("tests/clients/operations.json")).unwrap();
+    let modelled = switchback::dev::operations();
+    let services = [
+        ("elbv2", "Elastic Load Balancing v2"),
+        ("ec2", "EC2"),
+        ("autoscaling", "Auto Scaling"),
+        ("route53", "Route 53"),
+        ("s3", "S3"),
+        ("cloudwatch", "CloudWatch"),
+        ("sns", "SNS"),
+        ("ssm", "Systems Manager"),
+        ("acm", "Certificate Manager"),
+        ("sts", "Security Token Service"),
+    ];
+    let mut page = String::from(
+        "# The dev cloud, operation by operation\n\nWhat `switchback dev` does of each service's operations, as `cargo \
+         test --test docs` has compared it with the program.\n\"Supported\" means every parameter that the operation \
+         has, unless a word says what is missing. An operation that is not in\na table, and a parameter that is not \
+         modelled, is refused with an error that names it, never ignored. How to run the\ndev cloud is in the \
+         [guide](guide/dev-cloud.md), where it differs from AWS in the [limitations](limitations.md#the-dev-cloud).\n",
+    );
+    for (service, title) in services {
+        let rows: Vec<_> = modelled.iter().filter(|each| each.service == service).collect();
+        page.push_str(&format!("\n## {title}\n\n| operation | |\n|---|---|\n"));
+        for row in &rows {
+            let said = if row.gap.is_empty() { "supported".to_owned() } else { format!("partly: {}", row.gap) };
+            page.push_str(&format!("| {} | {said} |\n", row.operation));
+        }
+        let names = all[service].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        let (known, refused): (Vec<_>, Vec<_>) = names.partition(|name| rows.iter().any(|row| row.operation == *name));
+        assert_eq!(known.len(), rows.len(), "{service}: a row that AWS does not have, or one twice");
+        if !refused.is_empty() {
+            page.push_str(&format!("\nRefused: {}.\n", refused.join(", ")));
+        }
+    }
+    compare("docs/dev-cloud.md", &page);
+}
+
+#[test]
 fn the_tables_of_the_environment_reference_are_the_schema() {
     let page = read("docs/reference/environment.md");
     let (before, rest) = page.split_once(BEGIN).expect("the page marks where the tables begin");

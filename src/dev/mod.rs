@@ -54,6 +54,27 @@ pub use options::{DevError, DevOptions};
 
 use crate::clock::Clock;
 
+/// An operation of AWS that the dev cloud models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modelled {
+    /// The service, as the AWS CLI calls it: `elbv2`, `ec2`, …
+    pub service: &'static str,
+    /// AWS's name of the operation.
+    pub operation: &'static str,
+    /// What is missing of it; empty where nothing is.
+    pub gap: &'static str,
+}
+
+/// Everything that the dev cloud models; whatever else is asked of it is refused by name.
+pub fn operations() -> Vec<Modelled> {
+    let of = |service: wire::Service| {
+        let named =
+            move |each: &model::Operation| Modelled { service: service.name(), operation: each.name, gap: each.gap };
+        model::operations(service).iter().map(named)
+    };
+    wire::Service::ALL.into_iter().flat_map(of).collect()
+}
+
 /// How long connections and instances may take to end when the cloud is shut down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 

@@ -43,3 +43,8 @@ async fn story(name: &str) {
 async fn a_whole_release_with_boto3_gets_only_answers_that_the_models_know() {
     story("release").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_all_operations_is_that_of_botocore() {
+    story("operations").await;
+}
