@@ -36,6 +36,7 @@ fn the_command_line_reference_is_what_help_says() {
 #[test]
 fn the_page_of_the_dev_clouds_operations_is_what_it_models() {
     let all: Value = serde_json::from_str(&read("tests/clients/operations.json")).unwrap();
+    let refused: Value = serde_json::from_str(&read("tests/clients/parameters.json")).unwrap();
     let modelled = switchback::dev::operations();
     let services = [
         ("elbv2", "Elastic Load Balancing v2"),
@@ -52,7 +53,7 @@ fn the_page_of_the_dev_clouds_operations_is_what_it_models() {
     let mut page = String::from(
         "# The dev cloud, operation by operation\n\nWhat `switchback dev` does of each service's operations, as `cargo \
          test --test docs` has compared it with the program.\n\"Supported\" means every parameter that the operation \
-         has, unless a word says what is missing. An operation that is not in\na table, and a parameter that is not \
+         has; of the others each parameter that is refused is\nnamed, down to the third level of nesting. An operation that is not in\na table, and a parameter that is not \
          modelled, is refused with an error that names it, never ignored. How to run the\ndev cloud is in the \
          [guide](guide/dev-cloud.md), where it differs from AWS in the [limitations](limitations.md#the-dev-cloud).\n",
     );
@@ -60,7 +61,11 @@ fn the_page_of_the_dev_clouds_operations_is_what_it_models() {
         let rows: Vec<_> = modelled.iter().filter(|each| each.service == service).collect();
         page.push_str(&format!("\n## {title}\n\n| operation | |\n|---|---|\n"));
         for row in &rows {
-            let said = if row.gap.is_empty() { "supported".to_owned() } else { format!("partly: {}", row.gap) };
+            let refused = refused[service][row.operation].as_array().map_or(&[][..], Vec::as_slice);
+            let refused: Vec<_> = refused.iter().map(|name| format!("`{}`", name.as_str().unwrap())).collect();
+            let without = if refused.is_empty() { String::new() } else { format!("without {}", refused.join(", ")) };
+            let gaps: Vec<_> = [row.gap, without.as_str()].into_iter().filter(|gap| !gap.is_empty()).collect();
+            let said = if gaps.is_empty() { "supported".to_owned() } else { format!("partly: {}", gaps.join("; ")) };
             page.push_str(&format!("| {} | {said} |\n", row.operation));
         }
         let names = all[service].as_array().unwrap().iter().map(|name| name.as_str().unwrap());

@@ -32,8 +32,9 @@ impl Drop for Process {
 
 /// Makes the virtual environment where it is missing, and starts the server.
 pub(crate) async fn start(version: &'static str) -> Result<(String, Process), String> {
-    let task =
-        tokio::task::spawn_blocking(move || serve(&python::environment("moto", &format!("moto[server]=={version}"))?));
+    let task = tokio::task::spawn_blocking(move || {
+        serve(&python::environment("moto", &[&format!("moto[server]=={version}")])?)
+    });
     task.await.map_err(|error| error.to_string())?
 }
 

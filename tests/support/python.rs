@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The interpreter of a virtual environment that holds `requirement`. It is made once; tests that run meanwhile wait.
-pub(crate) fn environment(name: &str, requirement: &str) -> Result<PathBuf, String> {
-    let version = requirement.rsplit('=').next().unwrap_or_default();
+/// The interpreter of a virtual environment that holds `requirements`. It is made once; tests that run meanwhile wait.
+pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
+    let version = requirements.concat();
+    let version = version.rsplit('=').next().unwrap_or_default();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{version}"));
     let python = folder.join("bin/python");
     let in_words = |error: std::io::Error| format!("{}: {error}", folder.display());
@@ -14,10 +15,11 @@ pub(crate) fn environment(name: &str, requirement: &str) -> Result<PathBuf, Stri
     lock.lock().map_err(in_words)?;
     let complete = folder.join("complete");
     if !complete.exists() {
-        eprintln!("making a virtual environment with {requirement}: this takes a minute, once");
+        eprintln!("making a virtual environment with {}: this takes a minute, once", requirements.join(" "));
         let here = folder.display().to_string();
         run(Path::new("python3"), &["-m", "venv", "--clear", &here])?;
-        run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement])?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(&python, &[&pip, requirements].concat())?;
         File::create(complete).map_err(in_words)?;
     }
     Ok(python)
