@@ -17,11 +17,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::network::{Network, Socket, Stream};
 
 /// How long requests in flight may take to finish after SIGTERM.
 const FINISH: Duration = Duration::from_secs(30);
+
+/// Stands for every path in a [`PathFault`].
+const EVERY_PATH: &str = "/*";
 
 const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
@@ -40,7 +47,7 @@ pub struct AppOptions {
     /// Exit with code 1 after this time.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub exit_after: Option<Duration>,
-    /// Misbehave on one path: /PATH=hang, =wrong-body, =status:CODE, =late:DURATION, =exit.
+    /// Misbehave on one path (or on /* for all): /PATH=hang, =wrong-body, =status:CODE, =late:DURATION, =exit.
     #[arg(long = "on", value_name = "PATH=FAULT")]
     pub faults: Vec<PathFault>,
 }
@@ -48,7 +55,7 @@ pub struct AppOptions {
 /// A path and how the program misbehaves there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathFault {
-    /// The path, without query.
+    /// The path, without query; `/*` for all.
     pub path: String,
     /// What happens.
     pub fault: Fault,
@@ -65,7 +72,7 @@ pub enum Fault {
     Status(StatusCode),
     /// Answer rightly, after this time.
     Late(Duration),
-    /// End the process at once, with code 1.
+    /// End the program at once, with code 1.
     Exit,
 }
 
@@ -105,39 +112,114 @@ pub async fn run(options: AppOptions) -> io::Result<()> {
             _ = interrupt.recv() => (),
         }
     };
-    tokio::pin!(stop);
-    if let Some(after) = options.exit_after {
-        tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            std::process::exit(1);
-        });
+    match live(&Network::Loopback, address, options, instance, &Life::default(), stop).await? {
+        Exit::Stopped => Ok(()),
+        Exit::Failed => std::process::exit(1),
     }
-    tokio::select! {
-        () = tokio::time::sleep(options.start_delay) => (),
-        () = &mut stop => return Ok(()),
-    }
-    let socket = TcpListener::bind(address)
-        .await
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
-    serve(socket, options, instance, stop).await;
-    Ok(())
 }
 
-/// Serves on `socket` until `stop` ends, then finishes what is in flight. For programs that hold the app in-process;
-/// `start_delay` and `exit_after` belong to [`run`].
-pub async fn serve(socket: TcpListener, options: AppOptions, instance: String, stop: impl Future<Output = ()>) {
-    let app = Arc::new(App { x_version: header_value(&options.version), options, instance });
+/// What happens to a running program from outside, beside being asked to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Life {
+    exit: CancellationToken,
+    frozen: watch::Sender<bool>,
+}
+
+impl Life {
+    /// Ends the program at once, with code 1 and with requests in flight.
+    pub fn exit(&self) {
+        self.exit.cancel();
+    }
+
+    /// While it is frozen the program takes connections and requests, and answers none, as after SIGSTOP.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.send_replace(frozen);
+    }
+
+    async fn thawed(&self) {
+        // The sender is our own field, so the channel cannot be closed while we wait.
+        let _ = self.frozen.subscribe().wait_for(|frozen| !frozen).await;
+    }
+}
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was asked to stop, and has finished what was in flight.
+    Stopped,
+    /// Code 1: as its options or a fault wanted it, or through [`Life::exit`].
+    Failed,
+}
+
+/// The whole life of the program on `network`: it waits, listens, serves, and ends when `stop` does.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn live(
+    network: &Network,
+    address: SocketAddr,
+    options: AppOptions,
+    instance: String,
+    life: &Life,
+    stop: impl Future<Output = ()>,
+) -> io::Result<Exit> {
+    let (start_delay, exit_after) = (options.start_delay, options.exit_after);
+    let work = async {
+        tokio::pin!(stop);
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(Exit::Stopped),
+            () = tokio::time::sleep(start_delay) => (),
+        }
+        let socket = network
+            .bind(address)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+        serve(socket, options, instance, life.clone(), stop).await;
+        Ok(Exit::Stopped)
+    };
+    let end = async {
+        match exit_after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = life.exit.cancelled() => Ok(Exit::Failed),
+        () = end => Ok(Exit::Failed),
+        ended = work => ended,
+    }
+}
+
+/// Serves on `socket` until `stop` ends, then finishes what is in flight; dropped, it cuts everything. `start_delay` and
+/// `exit_after` belong to [`live`].
+pub async fn serve(
+    mut socket: Socket,
+    options: AppOptions,
+    instance: String,
+    life: Life,
+    stop: impl Future<Output = ()>,
+) {
+    // Hyper writes the machine's time of day, which a test on a network in memory does not own.
+    let dated = matches!(socket, Socket::Tcp(_));
+    let x_version = header_value(&options.version);
+    let app = Arc::new(App { options, instance, x_version, dated, life });
     let connections = GracefulShutdown::new();
+    // Dropped with this future, and with it every connection.
+    let mut tasks = JoinSet::new();
     tokio::pin!(stop);
     loop {
-        let stream = tokio::select! {
-            accepted = socket.accept() => accepted,
+        let accepted = tokio::select! {
+            biased;
             () = &mut stop => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = socket.accept() => accepted,
         };
-        match stream {
+        match accepted {
             Ok((stream, _)) => {
                 let connection = connections.watch(app.clone().connection(stream));
-                tokio::spawn(async move {
+                tasks.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "connection ended early");
                     }
@@ -159,6 +241,8 @@ struct App {
     options: AppOptions,
     instance: String,
     x_version: HeaderValue,
+    dated: bool,
+    life: Life,
 }
 
 type Answer = Response<Either<Full<Bytes>, http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>>>;
@@ -166,25 +250,25 @@ type Answer = Response<Either<Full<Bytes>, http_body_util::combinators::UnsyncBo
 impl App {
     fn connection(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
-        }
+        let dated = self.dated;
         let service = service_fn(move |request| {
             let app = self.clone();
             async move { Ok::<_, Infallible>(app.answer(request).await) }
         });
         // No limit on idle connections: the load balancer closes them, never its targets.
         http1::Builder::new()
+            .auto_date_header(dated)
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service)
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
+        self.life.thawed().await;
         let path = self.path(&request);
-        let fault = self.options.faults.iter().find(|on| on.path == path).map(|on| &on.fault);
+        let fault = self.options.faults.iter().find(|on| on.path == path || on.path == EVERY_PATH).map(|on| &on.fault);
         let mut answer = match fault {
             None => self.page(&request),
             Some(Fault::Late(delay)) => {
@@ -194,7 +278,10 @@ impl App {
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::WrongBody) => text(StatusCode::OK, "this is not what you expected"),
             Some(Fault::Status(status)) => text(*status, status.as_str()),
-            Some(Fault::Exit) => std::process::exit(1),
+            Some(Fault::Exit) => {
+                self.life.exit();
+                std::future::pending().await
+            }
         };
         answer.headers_mut().insert(X_VERSION, self.x_version.clone());
         answer
@@ -294,6 +381,7 @@ impl FromStr for PathFault {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
 
@@ -313,7 +401,9 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(socket, options, "i-1".into(), async { stopped.await.unwrap_or_default() }));
+        let task = tokio::spawn(serve(Socket::Tcp(socket), options, "i-1".into(), Life::default(), async {
+            stopped.await.unwrap_or_default()
+        }));
         Running { address, stop, task }
     }
 
@@ -346,7 +436,8 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let options = AppOptions { prefix: "/api".into(), ..AppOptions::new("v7") };
-        let task = tokio::spawn(serve(socket, options, "i-1".into(), std::future::pending()));
+        let task =
+            tokio::spawn(serve(Socket::Tcp(socket), options, "i-1".into(), Life::default(), std::future::pending()));
         for path in ["/version", "/api/version"] {
             assert!(get(address, path).await.ends_with("\r\n\r\nv7"), "{path}");
         }
@@ -394,6 +485,41 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), refused).await.expect("no connection is taken any more");
         assert!(!app.task.is_finished());
         app.task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_network_in_memory_it_can_be_late_freeze_and_die() {
+        let (network, life) = (Network::memory(), Life::default());
+        let address = SocketAddr::from(([10, 0, 0, 1], 8080));
+        let options = AppOptions { start_delay: Duration::from_secs(60), ..AppOptions::new("v7") };
+        let program = {
+            let (network, life) = (network.clone(), life.clone());
+            tokio::spawn(
+                async move { live(&network, address, options, "i-1".into(), &life, std::future::pending()).await },
+            )
+        };
+        assert!(network.connect(address).await.is_err(), "it does not listen yet");
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let ask = async || {
+            let mut stream = network.connect(address).await.unwrap();
+            stream.write_all(b"GET /version HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        assert!(ask().await.ends_with("v7"));
+        life.freeze(true);
+        assert!(tokio::time::timeout(Duration::from_secs(3600), ask()).await.is_err());
+        life.freeze(false);
+        assert!(ask().await.ends_with("v7"));
+        life.freeze(true);
+        let (answer, ()) = tokio::join!(ask(), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            life.exit();
+        });
+        assert_eq!(answer, "", "a request in flight is cut");
+        assert_eq!(program.await.unwrap().unwrap(), Exit::Failed);
+        assert!(network.connect(address).await.is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::dev::app::AppOptions;
+
 /// A catalogue is written by hand; whatever is larger is another file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -39,6 +41,9 @@ pub struct Image {
     /// Whether instances can be launched from it.
     #[serde(default)]
     pub state: ImageState,
+    /// Run the sample program inside the dev cloud instead of `command`; not for files.
+    #[serde(skip)]
+    pub sample: Option<AppOptions>,
 }
 
 /// An image's processor architecture, as EC2 names it.
@@ -157,7 +162,14 @@ impl Image {
             name: None,
             architecture: Architecture::default(),
             state: ImageState::default(),
+            sample: None,
         }
+    }
+
+    /// An available image whose instances are no processes: the dev cloud itself runs the sample program on `port`. A
+    /// dev cloud without sockets has no others.
+    pub fn in_memory(options: AppOptions, port: u16) -> Self {
+        Self { sample: Some(options), ..Self::new(vec!["(the sample program)".into()], port) }
     }
 
     fn check(&self, id: &str) -> Result<(), String> {

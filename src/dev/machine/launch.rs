@@ -44,6 +44,14 @@ pub enum MachineError {
         /// Why.
         source: io::Error,
     },
+    /// A cloud on a network in memory cannot start processes: nobody there could reach them.
+    #[error("image {image} runs `{program}`, and a dev cloud without sockets runs the sample program only")]
+    NoProcesses {
+        /// Id of the image.
+        image: String,
+        /// The program.
+        program: String,
+    },
     /// The program cannot be started.
     #[error("cannot start `{program}` as instance {instance}: {source} (the image catalogue names the program)")]
     Start {

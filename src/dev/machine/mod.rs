@@ -4,6 +4,7 @@ mod catalogue;
 mod keeper;
 mod launch;
 mod process;
+mod program;
 
 #[cfg(test)]
 mod tests;
@@ -13,27 +14,47 @@ use std::time::Duration;
 pub use catalogue::{Architecture, Catalogue, CatalogueError, Image, ImageState};
 pub use launch::{Ended, Launch, MachineError};
 pub use process::Process;
+pub use program::Program;
+
+use super::network::Network;
 
 /// What runs behind an instance. It ends when this is dropped, and when our own process ends.
 #[derive(Debug)]
 pub enum Machine {
     /// A child process.
     Process(Process),
+    /// The sample program, without a process.
+    Program(Program),
 }
 
 impl Machine {
-    /// Starts what the image of `launch` names.
+    /// Starts what the image of `launch` names, on `network`.
     ///
     /// # Errors
-    /// It cannot be started, or its log cannot be written.
-    pub async fn start(launch: &Launch) -> Result<Self, MachineError> {
-        Process::start(launch).await.map(Self::Process)
+    /// It cannot be started there, or its log cannot be written.
+    pub async fn start(launch: &Launch, network: &Network) -> Result<Self, MachineError> {
+        match (&launch.image.sample, network) {
+            (Some(options), _) => Ok(Self::Program(Program::start(launch, options.clone(), network))),
+            (None, Network::Loopback) => Process::start(launch).await.map(Self::Process),
+            (None, Network::Memory(_)) => {
+                Err(MachineError::NoProcesses { image: launch.image_id.clone(), program: launch.program().to_owned() })
+            }
+        }
+    }
+
+    /// While it is frozen it takes connections and answers nothing, as after SIGSTOP.
+    pub fn freeze(&self, frozen: bool) {
+        match self {
+            Self::Process(process) => process.freeze(frozen),
+            Self::Program(program) => program.freeze(frozen),
+        }
     }
 
     /// Instance id.
     pub fn instance_id(&self) -> &str {
         match self {
             Self::Process(process) => process.instance_id(),
+            Self::Program(program) => program.instance_id(),
         }
     }
 
@@ -41,6 +62,7 @@ impl Machine {
     pub fn ended(&self) -> Option<Ended> {
         match self {
             Self::Process(process) => process.ended(),
+            Self::Program(program) => program.ended(),
         }
     }
 
@@ -48,6 +70,7 @@ impl Machine {
     pub async fn wait(&self) -> Ended {
         match self {
             Self::Process(process) => process.wait().await,
+            Self::Program(program) => program.wait().await,
         }
     }
 
@@ -55,6 +78,7 @@ impl Machine {
     pub async fn stop(&self, grace: Duration) -> Ended {
         match self {
             Self::Process(process) => process.stop(grace).await,
+            Self::Program(program) => program.stop(grace).await,
         }
     }
 
@@ -62,6 +86,7 @@ impl Machine {
     pub fn kill(&self) {
         match self {
             Self::Process(process) => process.kill(),
+            Self::Program(program) => program.kill(),
         }
     }
 }

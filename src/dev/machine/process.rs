@@ -95,6 +95,11 @@ impl Process {
         self.signal(Signal::KILL);
     }
 
+    /// SIGSTOP, or SIGCONT: it takes connections as long as the system's queue has room, and answers nothing.
+    pub fn freeze(&self, frozen: bool) {
+        self.signal(if frozen { Signal::STOP } else { Signal::CONT });
+    }
+
     fn signal(&self, signal: Signal) {
         // Once it has been reaped, its process id may belong to somebody else.
         if self.ended().is_some() {
@@ -120,7 +125,7 @@ async fn reap(mut child: Child, pid: Pid, ended: watch::Sender<Option<Ended>>) {
 }
 
 impl Launch {
-    fn program(&self) -> &str {
+    pub(super) fn program(&self) -> &str {
         self.image.command.first().map(String::as_str).unwrap_or_default()
     }
 

@@ -27,7 +27,7 @@ pub(super) fn start(cloud: &Arc<Cloud>, place: &Place, launch: Launch) {
     let ready = Instant::now() + cloud.timing.run;
     cloud.spawn(async move {
         let cloud = cloud_;
-        let started = Machine::start(&launch).await.map(Arc::new);
+        let started = Machine::start(&launch, &cloud.network).await.map(Arc::new);
         sleep_until(ready).await;
         let id = launch.instance_id;
         let stop = {

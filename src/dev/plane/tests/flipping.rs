@@ -6,15 +6,22 @@ use tokio::net::TcpListener;
 
 use super::super::{Group, TargetState};
 use super::support::*;
-use crate::dev::app::{AppOptions, serve as serve_app};
+use crate::dev::app::{AppOptions, Life, serve as serve_app};
 use crate::dev::load::{Load, LoadOptions};
+use crate::dev::network::Socket;
 
 async fn color(version: &str) -> (std::sync::Arc<Group>, Vec<std::sync::Arc<super::super::Target>>) {
     let mut targets = Vec::new();
     for instance in 0..3 {
         let socket = TcpListener::bind(anywhere()).await.unwrap();
         targets.push(healthy(socket.local_addr().unwrap()));
-        tokio::spawn(serve_app(socket, AppOptions::new(version), format!("i-{instance}"), std::future::pending()));
+        tokio::spawn(serve_app(
+            Socket::Tcp(socket),
+            AppOptions::new(version),
+            format!("i-{instance}"),
+            Life::default(),
+            std::future::pending(),
+        ));
     }
     let group = Group::new(version);
     group.set_targets(targets.clone());
