@@ -11,6 +11,7 @@ use super::{Exit, run, seed};
 use crate::config;
 use crate::dev::app::{self, AppOptions};
 use crate::dev::machine::Catalogue;
+use crate::dev::seed::Seed;
 use crate::dev::{DevCloud, DevOptions};
 use crate::engine::Stop;
 
@@ -32,6 +33,9 @@ pub(super) struct Dev {
     /// The image that is live on the first color of that environment before the first release.
     #[arg(long, value_name = "AMI", requires = "environment")]
     live: Option<String>,
+    /// Build the world of this file: network, load balancer, target groups, and a first version if it names an image.
+    #[arg(long, value_name = "FILE", conflicts_with = "environment")]
+    seed_file: Option<PathBuf>,
     /// How long after a rule change's success the load balancer follows.
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     propagation: Duration,
@@ -63,6 +67,13 @@ impl Dev {
             Ok(environment) => environment,
             Err(errors) => return out.config_errors(&errors),
         };
+        let from_file = match self.seed_file.as_deref().map(Seed::load).transpose() {
+            Ok(seed) => seed,
+            Err(error) => {
+                out.usage(&error.to_string());
+                return Exit::Usage;
+            }
+        };
         let port = self.live.as_ref().and_then(|image| catalogue.images.get(image)).map(|image| image.port);
         let options = DevOptions {
             endpoint: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port),
@@ -79,16 +90,21 @@ impl Dev {
                 return Exit::Unexpected;
             }
         };
-        let mut region = seed::REGION.to_owned();
+        let seed = match (&environment, &self.live) {
+            (Some(environment), Some(image)) => {
+                let Some(port) = port else {
+                    out.usage(&format!("{image} is not in the image catalogue (--images FILE)"));
+                    dev.shutdown().await;
+                    return Exit::Usage;
+                };
+                Some(seed::seed_for(environment, image, port))
+            }
+            _ => from_file,
+        };
+        let region = seed.as_ref().map_or(seed::REGION, |seed| &seed.region).to_owned();
         let mut url = None;
-        if let (Some(environment), Some(image)) = (&environment, &self.live) {
-            let Some(port) = port else {
-                out.usage(&format!("{image} is not in the image catalogue (--images FILE)"));
-                dev.shutdown().await;
-                return Exit::Usage;
-            };
-            let seed = seed::seed_for(environment, image, port);
-            match crate::dev::seed::plant(&dev, &seed).await {
+        if let Some(seed) = &seed {
+            match crate::dev::seed::plant(&dev, seed).await {
                 Ok(planted) => url = Some(planted.url),
                 Err(error) => {
                     out.usage(&error.to_string());
@@ -96,7 +112,6 @@ impl Dev {
                     return Exit::Unexpected;
                 }
             }
-            region = seed.region;
         }
         let told = serde_json::json!({ "endpoint": dev.url(), "network": dev.network(), "region": region, "url": url });
         out.result("dev", &told, || {

@@ -60,3 +60,34 @@ async fn a_program_that_is_not_there_is_named() {
     let ran = fails("[./no-such-program]").await.says("no-such-program").says("No such file");
     assert!(!ran.stderr.contains("see the log"), "{}", ran.stderr);
 }
+
+#[tokio::test]
+async fn a_seed_file_is_a_world_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("world.yaml"), "load-balancers: [pay, pay-green]\n").unwrap();
+    let mut dev = Command::new(PROGRAM);
+    dev.args(["dev", "--port", "0", "--seed-file", "world.yaml", "--json"]).current_dir(folder.path());
+    dev.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = dev.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+        .region(aws_config::Region::new("eu-west-1"))
+        .endpoint_url(told["endpoint"].as_str().unwrap())
+        .credentials_provider(aws_sdk_ec2::config::SharedCredentialsProvider::new(
+            aws_sdk_ec2::config::Credentials::new("DEVCLOUD", "dev-cloud", None, None, "test"),
+        ))
+        .build();
+    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config);
+    let found = elb.describe_load_balancers().names("pay").send().await.unwrap();
+    assert_eq!(found.load_balancers().len(), 1);
+    assert_eq!(elb.describe_target_groups().send().await.unwrap().target_groups().len(), 2);
+
+    std::fs::write(folder.path().join("world.yaml"), "load-balancer: pay\n").unwrap();
+    let mut dev = Command::new(PROGRAM);
+    dev.args(["dev", "--port", "0", "--seed-file", "world.yaml"]).current_dir(folder.path());
+    dev.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    ended(dev.spawn().unwrap()).await.exits(2).says("load-balancer").says("world.yaml");
+}

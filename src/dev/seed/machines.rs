@@ -13,7 +13,7 @@ use crate::dev::DevError;
 pub(super) async fn create_template(clients: &Clients, seed: &Seed, ground: &Ground) -> Result<String, DevError> {
     let data = RequestLaunchTemplateData::builder()
         .instance_type(InstanceType::from(seed.instance_type.as_str()))
-        .image_id(&seed.image)
+        .set_image_id(seed.image.clone())
         .security_group_ids(&ground.security_group)
         .build();
     let made =
@@ -63,7 +63,7 @@ pub(super) async fn run_first(
                 Some(InstanceStateName::Running) => {}
                 Some(InstanceStateName::Terminated) => {
                     let why = instance.state_reason().and_then(|reason| reason.message()).unwrap_or("no reason given");
-                    return Err(DevError::Seed(format!("image {} cannot be started: {why}", seed.image)));
+                    return Err(DevError::Seed(format!("the first version cannot be started: {why}")));
                 }
                 other => {
                     let name = other.map_or("in no state".to_owned(), |name| name.to_string());

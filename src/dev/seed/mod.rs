@@ -6,17 +6,22 @@ use std::time::Duration;
 use aws_sdk_ec2 as ec2;
 use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_route53 as route53;
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{DevCloud, DevError};
 
 mod balancing;
+mod file;
 mod machines;
 mod naming;
 mod network;
 
+pub use file::SeedFileError;
+
 /// What is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Seed {
     /// The environment: value of the tag `switchback:environment`.
     pub environment: String,
@@ -32,8 +37,9 @@ pub struct Seed {
     pub region: String,
     /// The two colors; the first is live.
     pub colors: [String; 2],
-    /// The image of the first version, which runs on the first color. It must be in the catalogue.
-    pub image: String,
+    /// The image of the first version, which runs on the first color. It must be in the catalogue. Without one the
+    /// launch template has none, and `count` must be 0.
+    pub image: Option<String>,
     /// Instance type of the launch template.
     pub instance_type: String,
     /// How many instances the first version has, spread over the subnets; 0 leaves both colors empty.
@@ -51,7 +57,8 @@ pub struct Seed {
 }
 
 /// What carries the traffic of a seeded world.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum SeedSwitch {
     /// The listener's default action.
     DefaultAction,
@@ -72,7 +79,8 @@ pub enum SeedSwitch {
 }
 
 /// Which requests a rule takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum SeedCondition {
     /// Those to this path pattern.
     Path(String),
@@ -111,6 +119,13 @@ impl Seed {
     /// The world of the demo, whose first version is `image`: load balancer `shop`, its port 8080, a default action
     /// that forwards to `shop-blue` at 100 and `shop-green` at 0, two instances of port 8080.
     pub fn new(image: impl Into<String>) -> Self {
+        Self { image: Some(image.into()), count: 2, ..Self::default() }
+    }
+}
+
+impl Default for Seed {
+    /// The demo's world before anything runs in it.
+    fn default() -> Self {
         Self {
             environment: "shop".into(),
             load_balancers: ["shop".into(), "shop-green".into()],
@@ -119,9 +134,9 @@ impl Seed {
             subnets: vec!["subnet-a".into(), "subnet-b".into()],
             region: "eu-west-1".into(),
             colors: ["blue".into(), "green".into()],
-            image: image.into(),
+            image: None,
             instance_type: "t3.micro".into(),
-            count: 2,
+            count: 0,
             instance_port: 8080,
             listener_port: 8080,
             health_path: "/healthz".into(),
