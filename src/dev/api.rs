@@ -95,7 +95,7 @@ impl Call {
     async fn run(self, cloud: &Arc<Cloud>, scope: &Scope, operation: &str) -> Result<Body, ApiError> {
         match self {
             Self::Form(form) => model::run(cloud, scope, operation, &form).await,
-            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, call),
+            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, &call),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::chance::Chance;
 use super::faults::Faults;
 use super::machine::Catalogue;
 use super::model::World;
+use super::name_server::NameOptions;
 use super::network::Network;
 use crate::clock::Clock;
 
@@ -35,6 +36,8 @@ pub(crate) struct Timing {
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) timing: Timing,
+    /// How names and their servers behave.
+    pub(crate) names: NameOptions,
     /// What the model takes for the time of day.
     pub(crate) clock: Clock,
     /// Every id, choice and delay that is not decided by a request.
@@ -57,6 +60,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new(
         timing: Timing,
+        names: NameOptions,
         (clock, chance, network): (Clock, Chance, Network),
         (faults, access): (Faults, Access),
         catalogue: Catalogue,
@@ -64,6 +68,7 @@ impl Cloud {
     ) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             timing,
+            names,
             clock,
             chance,
             network,

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `server`, `api`, `wire` | the HTTP endpoint, what happens to a call, AWS's protocols |
+//! | `name_server` | DNS over sockets |
 //! | `model` | what exists, and the rules that AWS applies to it |
 //! | [`access`] | who may do what: identities, signatures, policies |
 //! | [`faults`] | what goes wrong on purpose |
@@ -26,6 +27,7 @@ pub mod faults;
 pub mod load;
 pub mod machine;
 mod model;
+mod name_server;
 pub mod network;
 mod options;
 pub mod plane;
@@ -49,6 +51,8 @@ use chance::Chance;
 use cloud::{Cloud, Timing};
 use faults::Faults;
 use machine::Image;
+pub use model::Resolver;
+pub use name_server::NameOptions;
 use network::Network;
 pub use options::{DevError, DevOptions};
 
@@ -83,6 +87,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 pub struct DevCloud {
     cloud: Arc<Cloud>,
     endpoint: SocketAddr,
+    dns_endpoint: Option<SocketAddr>,
 }
 
 impl DevCloud {
@@ -102,6 +107,7 @@ impl DevCloud {
             logs,
             iam,
             check_signatures,
+            names,
         } = options;
         let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
         let socket = TcpListener::bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
@@ -117,9 +123,21 @@ impl DevCloud {
         let around = (Clock::system(), Chance::unseeded(), Network::Loopback);
         let access = Access::new(iam.as_ref(), check_signatures, &around.1);
         let refusing = (Faults::new(faults), access);
-        let cloud = Cloud::new(timing, around, refusing, catalogue, logs).map_err(DevError::Block)?;
+        let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
         cloud.spawn(server::serve(socket, cloud.clone()));
-        Ok(Self { cloud, endpoint })
+        let dns_endpoint = match names.endpoint {
+            Some(wanted) => {
+                let started = name_server::start(&cloud, wanted).await;
+                Some(started.map_err(|source| DevError::Dns { endpoint: wanted, source })?)
+            }
+            None => None,
+        };
+        Ok(Self { cloud, endpoint, dns_endpoint })
+    }
+
+    /// Where DNS is served; `None` if the options ask for none.
+    pub fn dns_endpoint(&self) -> Option<SocketAddr> {
+        self.dns_endpoint
     }
 
     /// Where the AWS API is served.
@@ -177,8 +195,12 @@ impl DevCloud {
 
     /// The address that a resolver without a cache would get for `name` now, by the weights of its records.
     pub fn resolve(&self, name: &str) -> Option<IpAddr> {
-        let world = self.cloud.world();
-        world.accounts.values().find_map(|account| account.dns.resolve(&self.cloud, name))
+        self.cloud.world().address_of(&self.cloud, name)
+    }
+
+    /// A resolver with an empty cache that keeps answers for their time to live.
+    pub fn resolver(&self) -> Resolver {
+        Resolver::new(&self.cloud)
     }
 
     /// Ends everything: the endpoint, the listeners, and the processes of all instances.

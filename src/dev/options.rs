@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::access::Iam;
 use super::faults::Fault;
 use super::machine::Catalogue;
+use super::name_server::NameOptions;
 
 /// How a dev cloud behaves.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct DevOptions {
     pub iam: Option<Iam>,
     /// Whether signatures are checked; with [`Self::iam`] they always are.
     pub check_signatures: bool,
+    /// How names and their servers behave.
+    pub names: NameOptions,
 }
 
 impl Default for DevOptions {
@@ -48,6 +51,7 @@ impl Default for DevOptions {
             logs: None,
             iam: None,
             check_signatures: false,
+            names: NameOptions::default(),
         }
     }
 }
@@ -58,6 +62,14 @@ pub enum DevError {
     /// The endpoint's address cannot be bound.
     #[error("the dev cloud cannot listen on {endpoint}: {source} (another one may be running; choose another port)")]
     Endpoint {
+        /// The address.
+        endpoint: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The name server's address cannot be bound.
+    #[error("the dev cloud cannot serve DNS on {endpoint}: {source} (choose another port, or 0 for a free one)")]
+    Dns {
         /// The address.
         endpoint: SocketAddr,
         /// Why.

@@ -26,7 +26,8 @@ use super::cloud::Cloud;
 use super::machine::Machine;
 use super::wire::{ApiError, Body, Node, ParamError, Scope, Service, Xml, from_node};
 
-pub(crate) use dns::{DnsCall, run as run_dns};
+pub use dns::Resolver;
+pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub(crate) use operation::{Operation, operations};
 
 /// Everything that exists.

@@ -1,6 +1,6 @@
 //! The operations that the dev cloud models: what runs them, and what is missing of each.
 
-use super::{Ctx, acm, autoscaling, cloudwatch, ec2, elb, sns, ssm, sts};
+use super::{Ctx, acm, autoscaling, cloudwatch, dns, ec2, elb, sns, ssm, sts};
 use crate::dev::wire::{ApiError, Document, Node, Service, Value, Xml};
 
 /// An operation of a service.
@@ -17,6 +17,8 @@ pub(crate) struct Operation {
 enum Run {
     Xml(fn(&mut Ctx<'_>, &Node) -> Result<Xml, ApiError>),
     Value(fn(&mut Ctx<'_>, &Node) -> Result<Value, ApiError>),
+    /// By the service itself, which tells its requests apart by method and path.
+    Rest,
 }
 
 impl Operation {
@@ -38,11 +40,17 @@ impl Operation {
         Self { name, gap, run: Run::Value(run) }
     }
 
+    /// An operation of a service whose requests name it by method and path.
+    pub(super) const fn rest(name: &'static str, gap: &'static str) -> Self {
+        Self { name, gap, run: Run::Rest }
+    }
+
     /// Runs it.
     pub(super) fn run(&self, ctx: &mut Ctx<'_>, form: &Node) -> Result<Document, ApiError> {
         match self.run {
             Run::Xml(run) => run(ctx, form).map(Document::from),
             Run::Value(run) => run(ctx, form).map(Document::from),
+            Run::Rest => Err(ApiError::unknown_operation(self.name)),
         }
     }
 
@@ -52,7 +60,7 @@ impl Operation {
     }
 }
 
-/// What is modelled of a service; empty for those whose requests are not told apart by an operation's name.
+/// What is modelled of a service.
 pub(crate) const fn operations(service: Service) -> &'static [Operation] {
     match service {
         Service::Elbv2 => elb::OPERATIONS,
@@ -63,6 +71,7 @@ pub(crate) const fn operations(service: Service) -> &'static [Operation] {
         Service::Sns => sns::OPERATIONS,
         Service::Ssm => ssm::OPERATIONS,
         Service::Acm => acm::OPERATIONS,
-        Service::Route53 | Service::S3 => &[],
+        Service::Route53 => dns::OPERATIONS,
+        Service::S3 => &[],
     }
 }

@@ -1,120 +1,101 @@
-//! Route 53: hosted zones and their records.
+//! Route 53: hosted zones, their records, health checks, and what name servers answer.
 
+mod answer;
 mod change;
+mod checking;
+mod checks;
 mod de;
+mod limits;
 mod name;
+mod operations;
+mod rdata;
 mod record;
+mod refused;
 mod resolve;
+mod tagging;
+mod targets;
+mod test_answer;
 mod zone;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{Method, Uri};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::tags::Tags;
+use super::{Account, World};
 use crate::dev::cloud::Cloud;
-use crate::dev::wire::{ApiError, Body, Xml};
+use crate::dev::wire::{ApiError, Xml};
 
-use record::{Key, RecordSet};
+pub(crate) use answer::{Line, Outcome};
+pub(crate) use operations::{DnsCall, OPERATIONS, run};
+pub(crate) use rdata::parse as parse_value;
+pub use resolve::Resolver;
+use zone::{NAME_SERVERS, Zone};
+
+/// How many changes can be asked for; of more the oldest are forgotten.
+const CHANGES_MAX: usize = 10_000;
 
 /// Route 53's state.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Dns {
     zones: BTreeMap<String, Zone>,
     changes: BTreeMap<String, Change>,
-}
-
-type Records = BTreeMap<Key, RecordSet>;
-
-/// A hosted zone.
-#[derive(Debug)]
-struct Zone {
-    /// With the final dot.
-    name: String,
-    reference: String,
-    comment: Option<String>,
-    /// What the API shows: every change at once.
-    records: Records,
-    /// What resolvers are told, and from when on; in order of time.
-    published: Vec<(Timestamp, Arc<Records>)>,
+    /// The ids of changes in their order.
+    change_order: std::collections::VecDeque<String>,
+    checks: BTreeMap<String, checks::HealthCheck>,
 }
 
 /// A change that was accepted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Change {
     submitted: Timestamp,
-    /// When all name servers have it.
-    due: Timestamp,
+    /// Until when it is in process.
+    processed: Timestamp,
+    /// When each name server has it.
+    from: [Timestamp; NAME_SERVERS.len()],
     comment: Option<String>,
 }
 
-/// A request to Route 53, its path already understood.
-#[derive(Debug)]
-pub(crate) enum DnsCall {
-    CreateHostedZone(de::CreateHostedZone),
-    GetHostedZone(String),
-    ListHostedZones(Query),
-    ListHostedZonesByName(Query),
-    ChangeResourceRecordSets(String, de::ChangeResourceRecordSets),
-    ListResourceRecordSets(String, Query),
-    GetChange(String),
+/// What one call sees.
+pub(crate) struct Ctx<'a> {
+    cloud: &'a Arc<Cloud>,
+    world: &'a mut World,
+    account: &'a str,
 }
 
 /// The parameters of a query string.
-type Query = HashMap<String, String>;
+type Query = BTreeMap<String, String>;
 
-impl DnsCall {
-    /// Reads a request.
-    pub(crate) fn read(method: &Method, uri: &Uri, body: &[u8]) -> Result<Self, ApiError> {
-        let query = || -> Query {
-            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
-        };
-        let path = uri.path().trim_end_matches('/');
-        let parts: Vec<&str> = path.split('/').skip(1).collect();
-        let (get, post) = (method == Method::GET, method == Method::POST);
-        match parts.as_slice() {
-            ["2013-04-01", "hostedzone"] if post => Ok(Self::CreateHostedZone(de::read(body)?)),
-            ["2013-04-01", "hostedzone"] if get => Ok(Self::ListHostedZones(query())),
-            ["2013-04-01", "hostedzonesbyname"] if get => Ok(Self::ListHostedZonesByName(query())),
-            ["2013-04-01", "hostedzone", id] if get => Ok(Self::GetHostedZone((*id).to_owned())),
-            ["2013-04-01", "hostedzone", id, "rrset"] if post => {
-                Ok(Self::ChangeResourceRecordSets((*id).to_owned(), de::read(body)?))
-            }
-            ["2013-04-01", "hostedzone", id, "rrset"] if get => {
-                Ok(Self::ListResourceRecordSets((*id).to_owned(), query()))
-            }
-            ["2013-04-01", "change", id] if get => Ok(Self::GetChange((*id).to_owned())),
-            _ => Err(ApiError::unknown_operation(&format!("{method} {path}")).status(404)),
-        }
+impl Ctx<'_> {
+    fn dns(&mut self) -> &mut Dns {
+        &mut self.world.account(self.account).dns
     }
 
-    /// The operation's name.
-    pub(crate) const fn operation(&self) -> &'static str {
-        match self {
-            Self::CreateHostedZone(_) => "CreateHostedZone",
-            Self::GetHostedZone(_) => "GetHostedZone",
-            Self::ListHostedZones(_) => "ListHostedZones",
-            Self::ListHostedZonesByName(_) => "ListHostedZonesByName",
-            Self::ChangeResourceRecordSets(..) => "ChangeResourceRecordSets",
-            Self::ListResourceRecordSets(..) => "ListResourceRecordSets",
-            Self::GetChange(_) => "GetChange",
+    /// Notes a change; returns its id.
+    fn note(&mut self, comment: Option<String>) -> (String, Change) {
+        let cloud = self.cloud;
+        let id = format!("C{:016X}", cloud.chance.number());
+        let submitted = cloud.clock.now();
+        let insync = submitted + cloud.timing.dns;
+        let mut from = [insync; NAME_SERVERS.len()];
+        if cloud.names.skew {
+            // The last one has it when the change is INSYNC, the others at any time before.
+            for from in from.iter_mut().skip(1) {
+                *from = submitted + cloud.chance.up_to(cloud.timing.dns);
+            }
         }
-    }
-}
-
-/// Runs one call.
-pub(crate) fn run(cloud: &Cloud, account: &str, call: DnsCall) -> Result<Body, ApiError> {
-    let mut world = cloud.world();
-    let dns = &mut world.account(account).dns;
-    match call {
-        DnsCall::CreateHostedZone(input) => zone::create(dns, cloud, input),
-        DnsCall::GetHostedZone(id) => zone::get(dns, &id),
-        DnsCall::ListHostedZones(query) => zone::list(dns, query),
-        DnsCall::ListHostedZonesByName(query) => zone::list_by_name(dns, query),
-        DnsCall::ChangeResourceRecordSets(id, input) => change::apply(dns, cloud, &id, input),
-        DnsCall::ListResourceRecordSets(id, query) => record::list(dns, &id, query),
-        DnsCall::GetChange(id) => change::get(dns, cloud, &id),
+        let change = Change { submitted, processed: submitted + cloud.names.processing, from, comment };
+        let dns = self.dns();
+        dns.changes.insert(id.clone(), change.clone());
+        dns.change_order.push_back(id.clone());
+        if dns.change_order.len() > CHANGES_MAX
+            && let Some(oldest) = dns.change_order.pop_front()
+        {
+            dns.changes.remove(&oldest);
+        }
+        (id, change)
     }
 }
 
@@ -123,13 +104,15 @@ impl Dns {
         self.zones.get(id).ok_or_else(|| no_such_zone(id))
     }
 
-    /// Notes a change; returns its id.
-    fn note(&mut self, cloud: &Cloud, comment: Option<String>) -> (String, Change) {
-        let id = format!("C{:016X}", cloud.chance.number());
-        let submitted = cloud.clock.now();
-        let change = Change { submitted, due: submitted + cloud.timing.dns, comment };
-        self.changes.insert(id.clone(), change.clone());
-        (id, change)
+    fn check(&self, id: &str) -> Result<&checks::HealthCheck, ApiError> {
+        self.checks.get(id).ok_or_else(|| no_such_health_check(id))
+    }
+
+    /// Starts what the state says should run: a checker for each health check.
+    pub(crate) fn revive(&self, account: &str, cloud: &Arc<Cloud>) {
+        for (id, check) in &self.checks {
+            checking::watch(cloud, account, id, check.version);
+        }
     }
 }
 
@@ -137,16 +120,25 @@ fn no_such_zone(id: &str) -> ApiError {
     ApiError::new("NoSuchHostedZone", format!("No hosted zone found with ID: {id}")).status(404)
 }
 
+fn no_such_health_check(id: &str) -> ApiError {
+    let said = format!("A health check with the specified ID {id} does not exist.");
+    ApiError::new("NoSuchHealthCheck", said).status(404)
+}
+
 fn invalid_input(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidInput", message)
 }
 
+fn conflict(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(code, message).status(409)
+}
+
 impl Change {
-    fn write(&self, xml: &mut Xml, cloud: &Cloud, id: &str) {
+    fn write(&self, xml: &mut Xml, now: Timestamp, id: &str) {
         xml.node("ChangeInfo", |xml| {
-            let status = if cloud.clock.now() >= self.due { "INSYNC" } else { "PENDING" };
-            xml.leaf("Id", format_args!("/change/{id}")).leaf("Status", status).leaf("SubmittedAt", self.submitted);
-            xml.leaf_if("Comment", self.comment.as_ref());
+            let everywhere = self.from.iter().all(|from| *from <= now);
+            xml.leaf("Id", format_args!("/change/{id}")).leaf("Status", if everywhere { "INSYNC" } else { "PENDING" });
+            xml.leaf("SubmittedAt", self.submitted).leaf_if("Comment", self.comment.as_ref());
         });
     }
 }

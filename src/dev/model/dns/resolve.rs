@@ -1,59 +1,67 @@
-//! What a resolver would be told now: one weighted choice among the records that all name servers have.
+//! A resolver with a cache, as a client of the records sees them: answers live as long as their records say.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
-use super::name::{lies_in, normal};
-use super::record::{Data, RecordSet};
-use super::{Dns, Zone};
+use jiff::Timestamp;
+
+use super::answer::Outcome;
+use super::name::normal;
 use crate::dev::cloud::Cloud;
 
-/// Aliases and CNAMEs that are followed.
-const HOPS_MAX: usize = 8;
+/// A resolver that asks a dev cloud's name servers and keeps answers for their time to live, by the cloud's clock.
+///
+/// Each resolver has a cache of its own, as resolvers of different providers have.
+#[derive(Debug)]
+pub struct Resolver {
+    cloud: Weak<Cloud>,
+    cache: Mutex<BTreeMap<String, (Vec<IpAddr>, Timestamp)>>,
+}
 
-impl Dns {
-    /// The address that a client gets for `name`, chosen anew each time; `None` if there is none.
-    pub(crate) fn resolve(&self, cloud: &Cloud, name: &str) -> Option<IpAddr> {
-        let mut name = normal(name).ok()?;
-        for _ in 0..HOPS_MAX {
-            // A load balancer's name is its address.
-            if let Ok(address) = name.trim_end_matches('.').parse() {
-                return Some(address);
-            }
-            let zones = self.zones.values().filter(|zone| lies_in(&name, &zone.name));
-            let zone = zones.max_by_key(|zone| zone.name.len())?;
-            match zone.choose(cloud, &name)?.data {
-                Data::Alias { name: target, .. } => name = target,
-                Data::Values { values, .. } => name = normal(values.first()?).ok()?,
-            }
+impl Resolver {
+    pub(crate) fn new(cloud: &Arc<Cloud>) -> Self {
+        Self { cloud: Arc::downgrade(cloud), cache: Mutex::default() }
+    }
+
+    /// The addresses of `name`, from the cache as long as they live; none if the name has none, or the dev cloud is gone.
+    pub fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        let (Some(cloud), Ok(name)) = (self.cloud.upgrade(), normal(name)) else { return Vec::new() };
+        let now = cloud.clock.now();
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((addresses, until)) = cache.get(&name)
+            && now < *until
+        {
+            return addresses.clone();
         }
-        None
+        let (addresses, ttl) = fresh(&cloud, &name);
+        cache.insert(name, (addresses.clone(), now + ttl));
+        addresses
+    }
+
+    /// Forgets everything.
+    pub fn flush(&self) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-impl Zone {
-    fn choose(&self, cloud: &Cloud, name: &str) -> Option<RecordSet> {
-        let now = cloud.clock.now();
-        let (_, records) = self.published.iter().rev().find(|(due, _)| *due <= now)?;
-        let of = |kinds: &[&str]| -> Vec<&RecordSet> {
-            records.values().filter(|record| record.name == name && kinds.contains(&record.kind.as_str())).collect()
-        };
-        let candidates = of(&["A", "CNAME"]);
-        let weight = |record: &RecordSet| record.weighted.as_ref().map_or(1, |(_, weight)| u32::from(*weight));
-        let total: u32 = candidates.iter().map(|record| weight(record)).sum();
-        if total == 0 {
-            // All weights 0 means all alike, unlike a load balancer's.
-            let turn = usize::try_from(cloud.chance.below(candidates.len() as u64)).ok()?;
-            return candidates.get(turn).copied().cloned();
+/// Addresses straight from the name servers, and for how long they are good.
+fn fresh(cloud: &Cloud, name: &str) -> (Vec<IpAddr>, Duration) {
+    let world = cloud.world();
+    let mut ttl_s = 0;
+    for kind in ["A", "AAAA"] {
+        let answer = world.ask(cloud, name, kind, None);
+        let addresses: Vec<_> = answer.lines.iter().filter_map(|line| line.value.parse().ok()).collect();
+        // A chain is as good as its weakest link; a denial lives as long as the start of authority beside it.
+        let lines = if addresses.is_empty() { &answer.authority } else { &answer.lines };
+        ttl_s = lines.iter().map(|line| line.ttl_s).min().unwrap_or(0);
+        if !addresses.is_empty() {
+            return (addresses, Duration::from_secs(ttl_s.into()));
         }
-        let mut left = u32::try_from(cloud.chance.below(total.into())).ok()?;
-        candidates
-            .into_iter()
-            .find(|record| {
-                let share = weight(record);
-                let chosen = left < share;
-                left = left.saturating_sub(share);
-                chosen
-            })
-            .cloned()
+        if answer.outcome == Outcome::NoName {
+            break;
+        }
     }
+    (Vec::new(), Duration::from_secs(ttl_s.into()))
 }

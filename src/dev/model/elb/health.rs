@@ -143,7 +143,7 @@ impl Registration {
     }
 }
 
-fn unused(region: &Region, group: &str, target: &super::targets::Target) -> Option<Unused> {
+pub(super) fn unused(region: &Region, group: &str, target: &super::targets::Target) -> Option<Unused> {
     let references = region.elb.references();
     let user = references.get(group).and_then(|balancer| region.elb.balancers.get(balancer));
     target.unused(&region.ec2, user)

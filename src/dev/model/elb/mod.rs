@@ -8,6 +8,7 @@ mod forward;
 mod groups;
 mod health;
 mod listeners;
+mod names;
 mod priorities;
 mod routes;
 mod rules;
@@ -22,7 +23,6 @@ use super::ec2::Ec2;
 use super::{Answer, Operation, input};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
-pub(crate) use balancers::HOSTED_ZONE;
 pub(crate) use listeners::Listener;
 pub(super) use listeners::create as create_listener;
 
