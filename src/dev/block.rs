@@ -18,7 +18,8 @@ const SENTINEL: (u8, u8, u16) = (255, 254, 45_660);
 pub(crate) struct Block {
     a: u8,
     taken: BTreeSet<Ipv4Addr>,
-    _claim: UdpSocket,
+    /// `None` where no other dev cloud can see the addresses.
+    _claim: Option<UdpSocket>,
 }
 
 impl Block {
@@ -30,7 +31,7 @@ impl Block {
             let a = FIRST + ((u16::from(start) + u16::from(step)) % u16::from(count)) as u8;
             let (x, y, port) = SENTINEL;
             match UdpSocket::bind((Ipv4Addr::new(127, a, x, y), port)) {
-                Ok(claim) => return Ok(Self { a, taken: BTreeSet::new(), _claim: claim }),
+                Ok(claim) => return Ok(Self { a, taken: BTreeSet::new(), _claim: Some(claim) }),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(error),
             }
@@ -39,6 +40,11 @@ impl Block {
             io::ErrorKind::AddrInUse,
             format!("all blocks from 127.{FIRST}.0.0/16 to 127.{LAST}.0.0/16 are claimed by other dev clouds"),
         ))
+    }
+
+    /// The first block, for addresses on a network in memory, which is nobody else's.
+    pub(crate) fn in_memory() -> Self {
+        Self { a: FIRST, taken: BTreeSet::new(), _claim: None }
     }
 
     /// The whole block.

@@ -66,6 +66,7 @@ impl Cloud {
         catalogue: Catalogue,
         logs: Option<PathBuf>,
     ) -> io::Result<Arc<Self>> {
+        let world = Mutex::new(World::new(&network)?);
         Ok(Arc::new(Self {
             timing,
             names,
@@ -76,7 +77,7 @@ impl Cloud {
             access,
             logs,
             catalogue: Mutex::new(catalogue),
-            world: Mutex::new(World::new()?),
+            world,
             changes: watch::Sender::new(0),
             calls: Mutex::default(),
             tasks: Mutex::default(),

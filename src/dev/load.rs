@@ -13,10 +13,11 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::dial::{Dial, ThisMachine};
 
 /// So many failures are kept word by word.
 const ERRORS_KEPT: usize = 10;
@@ -98,7 +99,15 @@ impl Load {
     /// `url` is not an `http` URL, or its host has no address. That nobody listens there is no error but counts as
     /// failed requests.
     pub async fn start(url: &str, options: LoadOptions) -> io::Result<Self> {
-        let job = Arc::new(Job::new(url, options.timeout).await?);
+        Self::start_over(Arc::new(ThisMachine), url, options).await
+    }
+
+    /// [`Load::start`] with connections that `dial` opens, for example those of a dev cloud in-process.
+    ///
+    /// # Errors
+    /// As [`Load::start`].
+    pub async fn start_over(dial: Arc<dyn Dial>, url: &str, options: LoadOptions) -> io::Result<Self> {
+        let job = Arc::new(Job::new(dial, url, options.timeout).await?);
         let counts = Arc::new(Mutex::new(Counts::new()?));
         let (started, stop) = (Instant::now(), CancellationToken::new());
         let mut workers = JoinSet::new();
@@ -140,6 +149,7 @@ impl LoadSummary {
 /// What every request is made of.
 #[derive(Debug)]
 struct Job {
+    dial: Arc<dyn Dial>,
     address: SocketAddr,
     host: String,
     path: Uri,
@@ -147,7 +157,7 @@ struct Job {
 }
 
 impl Job {
-    async fn new(url: &str, timeout: Duration) -> io::Result<Self> {
+    async fn new(dial: Arc<dyn Dial>, url: &str, timeout: Duration) -> io::Result<Self> {
         let wrong =
             |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("cannot send load to `{url}`: {why}"));
         let uri: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
@@ -157,11 +167,11 @@ impl Job {
         let port = authority.port_u16().unwrap_or(80);
         // `[::1]` is written with brackets in a URL and without them in an address.
         let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let mut addresses = tokio::net::lookup_host((name, port)).await.map_err(|error| wrong(&error.to_string()))?;
-        let address = addresses.next().ok_or_else(|| wrong("its host has no address"))?;
+        let addresses = dial.resolve(name, port).await.map_err(|error| wrong(&error.to_string()))?;
+        let address = *addresses.first().ok_or_else(|| wrong("its host has no address"))?;
         let path =
             uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| wrong("its path is none"))?;
-        Ok(Self { address, host: authority.to_string(), path, timeout })
+        Ok(Self { dial, address, host: authority.to_string(), path, timeout })
     }
 
     fn request(&self) -> Request<Empty<Bytes>> {
@@ -203,8 +213,9 @@ impl Worker {
         loop {
             if let Some(pace) = &mut self.pace {
                 tokio::select! {
-                    () = tokio::time::sleep_until(pace.next) => (),
+                    biased;
                     () = stop.cancelled() => return,
+                    () = tokio::time::sleep_until(pace.next) => (),
                 }
                 pace.next += pace.every;
             }
@@ -253,8 +264,7 @@ impl Worker {
     }
 
     async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, Failure> {
-        let stream = TcpStream::connect(self.job.address).await.map_err(Failure::Connect)?;
-        stream.set_nodelay(true).map_err(Failure::Connect)?;
+        let stream = self.job.dial.connect(self.job.address).await.map_err(Failure::Connect)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
         // Its error is told to the request that it hits.
         tokio::spawn(connection);

@@ -6,6 +6,8 @@
 //! | `name_server` | DNS over sockets |
 //! | `model` | what exists, and the rules that AWS applies to it |
 //! | [`access`] | who may do what: identities, signatures, policies |
+//! | `in_process` | the same without a socket, for tests that own time |
+//! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`] | what goes wrong on purpose |
 //! | [`network`], [`chance`] | what connections go over, and randomness: a test owns both |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
@@ -22,8 +24,10 @@ mod api;
 pub mod app;
 mod block;
 pub mod chance;
+mod client;
 mod cloud;
 pub mod faults;
+mod in_process;
 pub mod load;
 pub mod machine;
 mod model;
@@ -36,6 +40,7 @@ mod server;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -44,19 +49,23 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
+use jiff::Timestamp;
 
 use access::{Access, GeneratedKey};
 use chance::Chance;
+pub use client::HttpConnection;
+use client::Reach;
 use cloud::{Cloud, Timing};
 use faults::Faults;
-use machine::Image;
+pub use in_process::InProcess;
+use machine::{Image, Machine};
 pub use model::Resolver;
 pub use name_server::NameOptions;
 use network::Network;
 pub use options::{DevError, DevOptions};
 
 use crate::clock::Clock;
+use crate::dial::Dial;
 
 /// An operation of AWS that the dev cloud models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +97,46 @@ pub struct DevCloud {
     cloud: Arc<Cloud>,
     endpoint: SocketAddr,
     dns_endpoint: Option<SocketAddr>,
+    in_process: Option<InProcess>,
 }
 
 impl DevCloud {
+    /// What the clock shows when a dev cloud in-process starts.
+    pub const ORIGIN: Timestamp = Timestamp::constant(1_795_219_200, 0);
+
     /// Starts a dev cloud with nothing in it but its images.
     ///
     /// # Errors
     /// The endpoint's address cannot be bound, the folder for logs cannot be made, or all loopback blocks are claimed.
     pub async fn start(options: DevOptions) -> Result<Self, DevError> {
+        let chance = options.seed.map_or_else(Chance::unseeded, Chance::of_seed);
+        Self::start_on(options, (Clock::system(), chance, Network::Loopback)).await
+    }
+
+    /// Starts a dev cloud without any socket, for tests that own time: every connection is a pipe in memory, instances
+    /// are programs in memory ([`Image::in_memory`]), [`DevCloud::sdk_config`] leads straight to the model, and the
+    /// clock starts at [`DevCloud::ORIGIN`] and moves with tokio's.
+    ///
+    /// On a runtime of one thread under paused time (`#[tokio::test(start_paused = true)]`) two runs with the same seed
+    /// make the same calls and get the same answers at the same times. For that the thread's own generator (`fastrand`)
+    /// is seeded too: the SDK draws the jitter of its retries and its idempotency tokens from it.
+    ///
+    /// # Errors
+    /// The folder for logs cannot be made, or a DNS server is asked for.
+    pub async fn in_process(options: DevOptions) -> Result<Self, DevError> {
+        if let Some(endpoint) = options.names.endpoint {
+            let source = io::Error::other("a dev cloud in-process has no sockets, so no DNS server either");
+            return Err(DevError::Dns { endpoint, source });
+        }
+        let chance = Chance::of_seed(options.seed.unwrap_or_default());
+        fastrand::seed(chance.fork().number());
+        let around = (Clock::starting_at(Self::ORIGIN), chance, Network::memory());
+        let mut this = Self::start_on(options, around).await?;
+        this.in_process = Some(InProcess::new(&this.cloud));
+        Ok(this)
+    }
+
+    async fn start_on(options: DevOptions, around: (Clock, Chance, Network)) -> Result<Self, DevError> {
         let DevOptions {
             endpoint,
             catalogue,
@@ -105,12 +146,13 @@ impl DevCloud {
             health_speed,
             faults,
             logs,
+            seed: _,
             iam,
             check_signatures,
             names,
         } = options;
         let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
-        let socket = TcpListener::bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
+        let socket = around.2.bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
         let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
         if let Some(folder) = &logs {
             // What an instance prints is nobody else's business.
@@ -120,7 +162,6 @@ impl DevCloud {
                 .create(folder)
                 .map_err(|source| DevError::Logs { folder: folder.clone(), source })?;
         }
-        let around = (Clock::system(), Chance::unseeded(), Network::Loopback);
         let access = Access::new(iam.as_ref(), check_signatures, &around.1);
         let refusing = (Faults::new(faults), access);
         let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
@@ -132,7 +173,7 @@ impl DevCloud {
             }
             None => None,
         };
-        Ok(Self { cloud, endpoint, dns_endpoint })
+        Ok(Self { cloud, endpoint, dns_endpoint, in_process: None })
     }
 
     /// Where DNS is served; `None` if the options ask for none.
@@ -165,12 +206,26 @@ impl DevCloud {
     pub fn sdk_config(&self, region: &str) -> SdkConfig {
         let (key, secret) = self.cloud.access.own_credentials();
         let credentials = Credentials::new(key, secret, None, None, "the dev cloud");
-        SdkConfig::builder()
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .endpoint_url(self.url())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build()
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        match &self.in_process {
+            Some(in_process) => in_process.configure(config),
+            None => config.build(),
+        }
+    }
+
+    /// A connector for object_store's S3 client (`AmazonS3Builder::with_http_connector`), whose endpoint is
+    /// [`DevCloud::url`]; `None` where the cloud has a socket and needs none.
+    pub fn object_store_connector(&self) -> Option<InProcess> {
+        self.in_process.clone()
+    }
+
+    /// The dev cloud's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.cloud.clock
     }
 
     /// A handle on the faults that calls meet; it works while the cloud runs.
@@ -201,6 +256,26 @@ impl DevCloud {
     /// A resolver with an empty cache that keeps answers for their time to live.
     pub fn resolver(&self) -> Resolver {
         Resolver::new(&self.cloud)
+    }
+
+    /// What opens connections on the dev cloud's network and knows its names: for the engine, for load, for tests.
+    pub fn dial(&self) -> Arc<dyn Dial> {
+        Arc::new(Reach::new(&self.cloud))
+    }
+
+    /// One GET request over the dev cloud's network, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`HttpConnection::open`] and [`HttpConnection::send`].
+    pub async fn get(&self, url: &str) -> io::Result<http::Response<bytes::Bytes>> {
+        client::get(&Reach::new(&self.cloud), url).await
+    }
+
+    /// What runs behind the instance of this id, in whichever account and region; `None` where nothing does.
+    pub fn machine(&self, instance: &str) -> Option<Arc<Machine>> {
+        let world = self.cloud.world();
+        let mut regions = world.accounts.values().flat_map(|account| account.regions.values());
+        regions.find_map(|region| region.ec2.instances.get(instance)?.machine.clone())
     }
 
     /// Ends everything: the endpoint, the listeners, and the processes of all instances.

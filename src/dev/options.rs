@@ -29,6 +29,9 @@ pub struct DevOptions {
     pub faults: Vec<Fault>,
     /// A folder for the output of instances, one file each, made where it is missing; `None` discards it.
     pub logs: Option<PathBuf>,
+    /// Decides everything that is left to chance: ids, weighted choices, delays. `None` is another run each time, but
+    /// 0 for a dev cloud in-process.
+    pub seed: Option<u64>,
     /// Users and roles whose policies are enforced; `None` lets everybody do everything.
     pub iam: Option<Iam>,
     /// Whether signatures are checked; with [`Self::iam`] they always are.
@@ -49,6 +52,7 @@ impl Default for DevOptions {
             health_speed: 50,
             faults: Vec::new(),
             logs: None,
+            seed: None,
             iam: None,
             check_signatures: false,
             names: NameOptions::default(),

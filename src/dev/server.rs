@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::api::{self, LostAnswer};
 use super::cloud::Cloud;
+use super::network::Socket;
 use super::wire::ApiError;
 
 /// Bodies of AWS requests are small; this is far above the largest change batch.
@@ -23,8 +23,10 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 const READ_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Serves the endpoint until the task is ended; open connections end with it.
-pub(crate) async fn serve(socket: TcpListener, cloud: Arc<Cloud>) {
+pub(crate) async fn serve(mut socket: Socket, cloud: Arc<Cloud>) {
     let mut connections = JoinSet::new();
+    // Hyper writes the machine's time of day, which a test on a network in memory does not own.
+    let dated = matches!(socket, Socket::Tcp(_));
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -38,14 +40,13 @@ pub(crate) async fn serve(socket: TcpListener, cloud: Arc<Cloud>) {
                 continue;
             }
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
-        }
         let cloud = cloud.clone();
         let service = service_fn(move |request| respond(cloud.clone(), request));
         connections.spawn(async move {
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new()
+                .auto_date_header(dated)
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to the dev cloud's endpoint ended early");
             }

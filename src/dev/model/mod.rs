@@ -24,6 +24,7 @@ use super::access::Identity;
 use super::block::Block;
 use super::cloud::Cloud;
 use super::machine::Machine;
+use super::network::Network;
 use super::wire::{ApiError, Body, Node, ParamError, Scope, Service, Xml, from_node};
 
 pub use dns::Resolver;
@@ -82,8 +83,12 @@ pub(crate) struct Ctx<'a> {
 type Answer = Result<Xml, ApiError>;
 
 impl World {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { accounts: BTreeMap::new(), block: Block::claim()? })
+    pub(crate) fn new(network: &Network) -> io::Result<Self> {
+        let block = match network {
+            Network::Loopback => Block::claim()?,
+            Network::Memory(_) => Block::in_memory(),
+        };
+        Ok(Self { accounts: BTreeMap::new(), block })
     }
 
     /// Takes everything out that holds a socket or a process.

@@ -106,12 +106,18 @@ impl World {
 
     /// An address of `name`, chosen anew each time.
     pub(crate) fn address_of(&self, cloud: &Cloud, name: &str) -> Option<IpAddr> {
-        ["A", "AAAA"].into_iter().find_map(|kind| {
+        let found = self.addresses_of(cloud, name);
+        let turn = usize::try_from(cloud.chance.below(found.len() as u64)).ok()?;
+        found.get(turn).copied()
+    }
+
+    /// All addresses of one answer for `name`.
+    pub(crate) fn addresses_of(&self, cloud: &Cloud, name: &str) -> Vec<IpAddr> {
+        let of_kind = |kind| {
             let answer = self.ask(cloud, name, kind, None);
-            let found: Vec<IpAddr> = answer.lines.iter().filter_map(|line| line.value.parse().ok()).collect();
-            let turn = usize::try_from(cloud.chance.below(found.len() as u64)).ok()?;
-            found.get(turn).copied()
-        })
+            answer.lines.iter().filter_map(|line| line.value.parse().ok()).collect::<Vec<_>>()
+        };
+        ["A", "AAAA"].into_iter().map(of_kind).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     /// The zone that has `name`, with its account. Of several of one name the oldest is the one that was delegated to.
