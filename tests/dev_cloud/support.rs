@@ -43,7 +43,10 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) async fn start(options: DevOptions, seed: Seed) -> Self {
-        let cloud = DevCloud::start(options).await.unwrap();
+        Self::on(DevCloud::start(options).await.unwrap(), seed).await
+    }
+
+    pub(super) async fn on(cloud: DevCloud, seed: Seed) -> Self {
         let world = plant(&cloud, &seed).await.unwrap();
         let config = cloud.sdk_config(&seed.region);
         let ec2 = aws_sdk_ec2::Client::new(&config);
