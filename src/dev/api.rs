@@ -6,14 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 
 use super::cloud::Cloud;
-use super::faults::FaultKind;
+pub(crate) use super::gate::LostAnswer;
+use super::gate::{self, Stopped};
 use super::model::{self, Place};
 use super::wire::{ApiError, Body, Credential, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
-
-/// The connection is closed instead of an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer was lost on purpose")]
-pub(crate) struct LostAnswer;
 
 /// Carries one call out and answers it.
 ///
@@ -40,20 +36,14 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         Ok(read) => read,
         Err(error) => return Ok(refuse(&error)),
     };
-    cloud.count(service.name(), &operation);
-    let fault = cloud.faults.meet(service.name(), &operation);
-    if fault == Some(FaultKind::Throttle) {
-        return Ok(refuse(&ApiError::throttled(service)));
-    }
-    if let Some((status, code, message)) = fault.as_ref().and_then(FaultKind::refusal) {
-        return Ok(refuse(&ApiError::new(code, message).status(status)));
-    }
+    let reads = model::operations(service).iter().any(|known| known.name == operation && known.reads());
+    let passed = match gate::enter(cloud, &scope, &operation, (call.form(), reads)).await {
+        Ok(passed) => passed,
+        Err(Stopped::Refused(error)) => return Ok(refuse(&error)),
+        Err(Stopped::Lost(lost)) => return Err(lost),
+    };
     let result = call.run(cloud, &scope, &operation).await;
-    match fault {
-        Some(FaultKind::LoseAnswer) => return Err(LostAnswer),
-        Some(FaultKind::Delay(delay)) => tokio::time::sleep(delay).await,
-        _ => {}
-    }
+    passed.leave().await?;
     tracing::debug!(
         service = service.name(),
         operation,
@@ -90,6 +80,13 @@ impl Call {
         }
         let (operation, form) = read_call(scope.service, protocol, head, body)?;
         Ok((Self::Form(form), operation))
+    }
+
+    fn form(&self) -> Option<&Node> {
+        match self {
+            Self::Form(form) => Some(form),
+            Self::Dns(_) => None,
+        }
     }
 
     async fn run(self, cloud: &Arc<Cloud>, scope: &Scope, operation: &str) -> Result<Body, ApiError> {

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::access::Access;
 use super::chance::Chance;
 use super::faults::Faults;
+use super::limits::Limits;
 use super::machine::Catalogue;
 use super::model::World;
 use super::name_server::NameOptions;
@@ -47,6 +48,8 @@ pub(crate) struct Cloud {
     pub(crate) faults: Faults,
     /// Who may do what.
     pub(crate) access: Access,
+    /// How often calls may come; `None` for as often as they like.
+    pub(crate) limits: Option<Limits>,
     /// Where the output of instances goes; nowhere if `None`.
     pub(crate) logs: Option<PathBuf>,
     catalogue: Mutex<Catalogue>,
@@ -62,7 +65,7 @@ impl Cloud {
         timing: Timing,
         names: NameOptions,
         (clock, chance, network): (Clock, Chance, Network),
-        (faults, access): (Faults, Access),
+        (faults, access, limits): (Faults, Access, Option<Limits>),
         catalogue: Catalogue,
         logs: Option<PathBuf>,
     ) -> io::Result<Arc<Self>> {
@@ -75,6 +78,7 @@ impl Cloud {
             network,
             faults,
             access,
+            limits,
             logs,
             catalogue: Mutex::new(catalogue),
             world,

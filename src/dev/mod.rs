@@ -8,7 +8,7 @@
 //! | [`access`] | who may do what: identities, signatures, policies |
 //! | `in_process` | the same without a socket, for tests that own time |
 //! | `client` | a plain HTTP client on the cloud's network |
-//! | [`faults`] | what goes wrong on purpose |
+//! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
 //! | [`network`], [`chance`] | what connections go over, and randomness: a test owns both |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
@@ -27,7 +27,9 @@ pub mod chance;
 mod client;
 mod cloud;
 pub mod faults;
+mod gate;
 mod in_process;
+mod limits;
 pub mod load;
 pub mod machine;
 mod model;
@@ -58,6 +60,7 @@ use client::Reach;
 use cloud::{Cloud, Timing};
 use faults::Faults;
 pub use in_process::InProcess;
+use limits::Limits;
 use machine::{Image, Machine};
 pub use model::Resolver;
 pub use name_server::NameOptions;
@@ -149,6 +152,7 @@ impl DevCloud {
             seed: _,
             iam,
             check_signatures,
+            limits,
             names,
         } = options;
         let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
@@ -163,7 +167,8 @@ impl DevCloud {
                 .map_err(|source| DevError::Logs { folder: folder.clone(), source })?;
         }
         let access = Access::new(iam.as_ref(), check_signatures, &around.1);
-        let refusing = (Faults::new(faults), access);
+        let faults = Faults::new(faults, around.1.fork());
+        let refusing = (faults, access, limits.then(Limits::default));
         let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
         cloud.spawn(server::serve(socket, cloud.clone()));
         let dns_endpoint = match names.endpoint {

@@ -36,6 +36,8 @@ pub struct DevOptions {
     pub iam: Option<Iam>,
     /// Whether signatures are checked; with [`Self::iam`] they always are.
     pub check_signatures: bool,
+    /// Whether calls that come too often are refused, by token buckets of AWS's sizes.
+    pub limits: bool,
     /// How names and their servers behave.
     pub names: NameOptions,
 }
@@ -55,6 +57,7 @@ impl Default for DevOptions {
             seed: None,
             iam: None,
             check_signatures: false,
+            limits: false,
             names: NameOptions::default(),
         }
     }

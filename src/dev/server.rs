@@ -12,8 +12,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 
-use super::api::{self, LostAnswer};
+use super::api;
 use super::cloud::Cloud;
+use super::gate::LostAnswer;
 use super::network::Socket;
 use super::wire::ApiError;
 

@@ -96,7 +96,7 @@ async fn requests_that_are_no_requests_are_refused() {
     says(&raw.post("ec2", "/", "Action=Describe%3CVpcs%3E").await, 400, "MissingAction");
     says(&raw.post("ec2", "/", "Action=DescribeVpcs&VpcId.1=a&VpcId.1=b").await, 400, "MalformedQueryString");
     says(&raw.post("ec2", "/", vec![b'a'; 2 * 1024 * 1024]).await, 413, "RequestEntityTooLarge");
-    says(&raw.post("route53", "/2013-04-01/healthcheck", "").await, 404, "InvalidAction");
+    says(&raw.post("route53", "/2013-04-01/nothing", "").await, 404, "InvalidAction");
     says(&raw.post("route53", "/2013-04-01/hostedzone", vec![0xff, 0xfe]).await, 400, "InvalidInput");
     let deep = format!("<CreateHostedZoneRequest>{}", "<Name>".repeat(100_000));
     says(&raw.post("route53", "/2013-04-01/hostedzone", deep).await, 400, "InvalidInput");

@@ -16,6 +16,7 @@ mod envelope;
 mod error;
 mod form;
 mod json;
+mod look;
 mod page;
 mod request;
 mod scope;
@@ -29,6 +30,8 @@ pub(crate) use de::{ParamError, from_node};
 pub(crate) use envelope::{Body, Document, Written, answer, refusal};
 pub(crate) use error::ApiError;
 pub(crate) use form::Node;
+#[cfg(test)]
+pub(crate) use form::parse_form;
 pub(crate) use page::page;
 pub(crate) use request::read_call;
 pub(crate) use scope::{Credential, Scope};
