@@ -33,6 +33,20 @@ pub(super) async fn within<T>(
         .unwrap_or_else(|_| Err(CloudError::cut_off(operation, CHANGE_TIMEOUT)))
 }
 
+/// How often, and in which way, a call is repeated.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX)
+}
+
+/// How long calls and their attempts may take.
+pub fn time_limits() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CHANGE_TIMEOUT)
+        .build()
+}
+
 impl Cloud {
     /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the
     /// profile).
@@ -46,20 +60,15 @@ impl Cloud {
             .or_else(ProfileFileRegionProvider::new());
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(region)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .operation_timeout(CHANGE_TIMEOUT)
-                    .build(),
-            )
+            .retry_config(retries())
+            .timeout_config(time_limits())
             .load()
             .await;
         Self::from_conf(&config)
     }
 
-    /// Clients with this configuration as it is, for example with an in-process HTTP connector and paused time.
+    /// Clients with this configuration as it is, for example with an in-process HTTP connector and paused time; see
+    /// [`retries`] and [`time_limits`].
     pub fn from_conf(config: &SdkConfig) -> Self {
         let observer = Observer::default();
         // A bucket of retries per `Cloud` instead of one per process: who works beside us cannot use ours up.

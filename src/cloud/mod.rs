@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 pub use calls::Calls;
-pub use connect::CHANGE_TIMEOUT;
+pub use connect::{CHANGE_TIMEOUT, retries, time_limits};
 pub use error::{CloudError, Kind};
 pub use identity::Identity;
 pub use image::ImageFact;

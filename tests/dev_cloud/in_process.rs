@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use super::support::{Rig, V0, V1, code};
 
+mod release;
+
 /// What a minute of AWS is, with nothing made quicker.
 fn options() -> DevOptions {
     let images = [("v0", V0), ("v1", V1)].map(|(version, id)| (id.to_owned(), program(version, &[])));
@@ -32,7 +34,7 @@ fn program(version: &str, faults: &[&str]) -> Image {
 }
 
 async fn rig(options: DevOptions, seed: Seed) -> Rig {
-    Rig::on(DevCloud::in_process(options).await.unwrap(), seed).await
+    Rig::on(DevCloud::in_process(options).await.unwrap(), seed, Duration::from_millis(500)).await
 }
 
 /// The body of an answer through the load balancer, or its status where it is no 200.

@@ -39,20 +39,22 @@ pub(super) struct Rig {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) route53: aws_sdk_route53::Client,
+    /// How long it waits between two looks.
+    pub(super) pause: Duration,
 }
 
 impl Rig {
     pub(super) async fn start(options: DevOptions, seed: Seed) -> Self {
-        Self::on(DevCloud::start(options).await.unwrap(), seed).await
+        Self::on(DevCloud::start(options).await.unwrap(), seed, Duration::from_millis(20)).await
     }
 
-    pub(super) async fn on(cloud: DevCloud, seed: Seed) -> Self {
+    pub(super) async fn on(cloud: DevCloud, seed: Seed, pause: Duration) -> Self {
         let world = plant(&cloud, &seed).await.unwrap();
         let config = cloud.sdk_config(&seed.region);
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config);
         let route53 = aws_sdk_route53::Client::new(&config);
-        Self { cloud, world, ec2, elb, route53 }
+        Self { cloud, world, ec2, elb, route53, pause }
     }
 
     pub(super) async fn health(&self, group: &str) -> Vec<TargetHealth> {
@@ -78,7 +80,7 @@ impl Rig {
             if !seen.is_empty() && seen.iter().all(|each| each == state) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(self.pause).await;
         }
         panic!("never {state}: {seen:?}");
     }
@@ -106,7 +108,7 @@ impl Rig {
             if self.instance_state(id).await == state {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(self.pause).await;
         }
         panic!("{id} never {state}");
     }

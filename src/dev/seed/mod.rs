@@ -148,7 +148,10 @@ impl Default for Seed {
 
 /// How long the first version may take to get healthy.
 const HEALTHY_TIME_MAX: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(20);
+/// Looks follow each other quickly for the first second, then slowly.
+const POLL_QUICK: Duration = Duration::from_millis(20);
+const POLL_SLOW: Duration = Duration::from_millis(500);
+const QUICK: Duration = Duration::from_secs(1);
 
 /// The clients that a seed is planted with.
 struct Clients {
@@ -221,13 +224,13 @@ fn lacks(what: &str) -> impl FnOnce() -> DevError {
 
 /// Waits until `missing` finds nothing that is missing; otherwise it says what.
 async fn until(what: &str, mut missing: impl AsyncFnMut() -> Result<Option<String>, DevError>) -> Result<(), DevError> {
-    let end = Instant::now() + HEALTHY_TIME_MAX;
+    let began = Instant::now();
     while let Some(missing) = missing().await? {
-        if Instant::now() > end {
+        if began.elapsed() > HEALTHY_TIME_MAX {
             let seconds = HEALTHY_TIME_MAX.as_secs();
             return Err(DevError::Seed(format!("{what} is not there after {seconds} s: {missing}")));
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(if began.elapsed() < QUICK { POLL_QUICK } else { POLL_SLOW }).await;
     }
     Ok(())
 }
