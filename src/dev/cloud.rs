@@ -31,6 +31,10 @@ pub(crate) struct Timing {
     pub(crate) dns: Duration,
     /// Health-check intervals and time-outs are divided by this.
     pub(crate) health_speed: u32,
+    /// From the end of a minute, or from `PutMetricData`, to the point being there to read.
+    pub(crate) metrics: Duration,
+    /// From a metric's first point to `ListMetrics` showing it.
+    pub(crate) metrics_listing: Duration,
 }
 
 /// The running cloud, shared by the endpoint and the background tasks.

@@ -147,6 +147,8 @@ impl DevCloud {
             run_delay,
             dns_delay,
             health_speed,
+            metrics_delay,
+            metrics_listing_delay,
             faults,
             logs,
             seed: _,
@@ -155,7 +157,14 @@ impl DevCloud {
             limits,
             names,
         } = options;
-        let timing = Timing { propagation, run: run_delay, dns: dns_delay, health_speed };
+        let timing = Timing {
+            propagation,
+            run: run_delay,
+            dns: dns_delay,
+            health_speed,
+            metrics: metrics_delay,
+            metrics_listing: metrics_listing_delay,
+        };
         let socket = around.2.bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
         let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
         if let Some(folder) = &logs {
@@ -170,6 +179,7 @@ impl DevCloud {
         let faults = Faults::new(faults, around.1.fork());
         let refusing = (faults, access, limits.then(Limits::default));
         let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
+        model::start_metrics(&cloud);
         cloud.spawn(server::serve(socket, cloud.clone()));
         let dns_endpoint = match names.endpoint {
             Some(wanted) => {

@@ -25,6 +25,11 @@ pub struct DevOptions {
     pub dns_delay: Duration,
     /// Health-check intervals are divided by this: with 10, an interval of 5 s is 0.5 s. Time-outs are not changed.
     pub health_speed: u32,
+    /// From the end of a minute, or from `PutMetricData`, to a metric's point being there to read; up to two minutes on
+    /// AWS. Load balancers publish zone by zone, the last one after all of this: the newest minute is incomplete.
+    pub metrics_delay: Duration,
+    /// From a metric's first point to `ListMetrics` showing it; up to 15 minutes on AWS.
+    pub metrics_listing_delay: Duration,
     /// What goes wrong from the start; more through [`super::DevCloud::faults`].
     pub faults: Vec<Fault>,
     /// A folder for the output of instances, one file each, made where it is missing; `None` discards it.
@@ -52,6 +57,8 @@ impl Default for DevOptions {
             run_delay: Duration::ZERO,
             dns_delay: Duration::ZERO,
             health_speed: 50,
+            metrics_delay: Duration::ZERO,
+            metrics_listing_delay: Duration::ZERO,
             faults: Vec::new(),
             logs: None,
             seed: None,

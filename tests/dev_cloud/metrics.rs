@@ -1,1 +1,3 @@
 //! CloudWatch, and the small services beside it.
+
+mod watching;

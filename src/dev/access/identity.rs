@@ -47,6 +47,18 @@ pub(crate) struct Permissions {
 }
 
 impl Identity {
+    /// One of the dev cloud's own services, which acts for `account`.
+    pub(crate) fn of_service(service: &str, account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            arn: format!("arn:aws:iam::{account}:role/aws-service-role/{service}.amazonaws.com"),
+            user_id: account.to_owned(),
+            access_key: String::new(),
+            session: None,
+            permissions: None,
+        }
+    }
+
     /// `aws:PrincipalArn`: of a session it is the role's ARN.
     pub(crate) fn principal(&self) -> &str {
         self.session.as_ref().map_or(&self.arn, |session| &session.role)

@@ -27,6 +27,7 @@ use super::machine::Machine;
 use super::network::Network;
 use super::wire::{ApiError, Body, Node, ParamError, Scope, Service, Xml, from_node};
 
+pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub(crate) use operation::{Operation, operations};
@@ -99,6 +100,11 @@ impl World {
             machines.extend(region.ec2.instances.values_mut().filter_map(|instance| instance.machine.take()));
         }
         (listeners, machines)
+    }
+
+    /// Every region of every account that was ever called.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.accounts.values().flat_map(|account| account.regions.values()).map(Region::place).collect()
     }
 
     /// The account, made on first use.

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::ec2::Ec2;
 use super::{Answer, Operation, input};
+use crate::dev::plane::{GroupCounts, TargetState};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use listeners::Listener;
@@ -34,6 +35,19 @@ pub(crate) struct Elb {
     pub(crate) listeners: BTreeMap<String, listeners::Listener>,
     /// How many targets were ever registered; tells a target from an earlier one with the same id and port.
     registered: u64,
+}
+
+/// What a target group in use has to tell CloudWatch.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    /// The load balancer that refers to it, as the `LoadBalancer` dimension names it.
+    pub(crate) balancer: String,
+    /// What the data plane counted so far.
+    pub(crate) counts: GroupCounts,
+    /// Targets that are healthy.
+    pub(crate) healthy: u32,
+    /// Targets that are unhealthy; those that are draining or not yet checked are neither.
+    pub(crate) unhealthy: u32,
 }
 
 /// How many items a page has unless the call says otherwise, and at most.
@@ -82,6 +96,29 @@ impl Elb {
             }
         }
         references
+    }
+
+    /// What each target group in use has counted, and how many of its targets are healthy and not, by ARN.
+    pub(crate) fn samples(&self) -> BTreeMap<String, Sample> {
+        let references = self.references();
+        let mut samples = BTreeMap::new();
+        for (arn, group) in &self.groups {
+            let Some((_, balancer)) = references.get(arn).and_then(|arn| arn.split_once(":loadbalancer/")) else {
+                continue;
+            };
+            let in_state = |state| group.targets.values().filter(|target| target.plane.state() == state).count();
+            let count = |state| u32::try_from(in_state(state)).unwrap_or(u32::MAX);
+            samples.insert(
+                arn.clone(),
+                Sample {
+                    balancer: balancer.to_owned(),
+                    counts: group.plane.counts(),
+                    healthy: count(TargetState::Healthy),
+                    unhealthy: count(TargetState::Unhealthy),
+                },
+            );
+        }
+        samples
     }
 
     /// Brings the data plane's targets in line after a change: what is not in use is neither checked nor sent to.
