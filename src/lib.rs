@@ -13,10 +13,12 @@
 //! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release` to `checks` |
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
 //! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config`, `dial` |
+//! | [`clock`], [`chance`] | the time of day and randomness: a test owns both | nothing of the house |
 //! | [`dial`] | how connections are opened: the seam of a simulation | nothing of the house |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
-//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `clock`, `dial` |
+//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `chance`, `clock`, `dial` |
 
+pub mod chance;
 pub mod checks;
 pub mod cli;
 pub mod clock;

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::access::Access;
-use super::chance::Chance;
 use super::faults::Faults;
 use super::limits::Limits;
 use super::machine::Catalogue;
 use super::model::World;
 use super::name_server::NameOptions;
 use super::network::Network;
+use crate::chance::Chance;
 use crate::clock::Clock;
 
 /// How long things take in the cloud.

@@ -9,7 +9,7 @@
 //! | `in_process` | the same without a socket, for tests that own time |
 //! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
-//! | [`network`], [`chance`] | what connections go over, and randomness: a test owns both |
+//! | [`network`] | what connections go over: sockets, or pipes in memory |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
 //! | [`machine`] | instances as child processes, and the image catalogue |
@@ -23,7 +23,6 @@ pub mod access;
 mod api;
 pub mod app;
 mod block;
-pub mod chance;
 mod client;
 mod cloud;
 pub mod faults;
@@ -54,7 +53,6 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use access::{Access, GeneratedKey};
-use chance::Chance;
 pub use client::HttpConnection;
 use client::Reach;
 use cloud::{Cloud, Timing};
@@ -67,6 +65,8 @@ pub use name_server::NameOptions;
 use network::Network;
 pub use options::{DevError, DevOptions};
 
+pub use crate::chance;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::dial::Dial;
 

@@ -108,7 +108,7 @@ impl Engine {
         let pins = self.cloud.resolve(&self.environment).await?;
         let Compute::Instances(instances) = &self.environment.compute;
         let request = Request {
-            release: new_release_id(self.journal.clock().now()),
+            release: new_release_id(self.journal.clock().now(), self.journal.chance().below(0x1_0000)),
             image: wanted.image.clone(),
             count: instances.count,
             accept_smaller: wanted.accept_smaller,
@@ -161,7 +161,6 @@ impl Engine {
 }
 
 /// An id that sorts by time: `20261121-021500-7f3a`.
-fn new_release_id(now: Timestamp) -> ReleaseId {
-    let salt = rand::random::<u16>();
+fn new_release_id(now: Timestamp, salt: u64) -> ReleaseId {
     ReleaseId::new(format!("{}-{salt:04x}", now.strftime("%Y%m%d-%H%M%S")))
 }

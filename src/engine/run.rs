@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
             session: None,
             backoff: Backoff::default(),
             age: Age::default(),
-            owner: Owner::this_process(verb),
+            owner: Owner { run: engine.journal.new_run(), ..Owner::this_process(verb) },
             log,
             acted: false,
             announced: None,

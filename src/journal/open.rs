@@ -13,6 +13,7 @@ use super::entry::{Body, Entry, SCHEMA};
 use super::place::{Place, Slot};
 use super::session::Session;
 use super::{JournalError, Log, Owner, RunId};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
 
@@ -29,6 +30,7 @@ pub struct Journal {
     environment: String,
     place: Place,
     clock: Clock,
+    chance: Chance,
     term: Duration,
 }
 
@@ -70,13 +72,25 @@ impl Journal {
     }
 
     fn at(place: Place, environment: &str) -> Self {
-        Self { environment: environment.into(), place, clock: Clock::system(), term: LEASE_TERM }
+        Self {
+            environment: environment.into(),
+            place,
+            clock: Clock::system(),
+            chance: Chance::unseeded(),
+            term: LEASE_TERM,
+        }
     }
 
     /// The same journal with another clock.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// The same journal with another source of ids, for runs that must be repeatable.
+    #[must_use]
+    pub fn with_chance(self, chance: Chance) -> Self {
+        Self { chance, ..self }
     }
 
     /// The same journal with leases that last `term` after the owner's last entry.
@@ -93,6 +107,24 @@ impl Journal {
     /// The clock that the lease runs by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where ids come from that nobody else may have.
+    pub fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
+    /// The random name of a new run.
+    pub fn new_run(&self) -> RunId {
+        RunId::of(self.new_id())
+    }
+
+    /// An id that sorts by time.
+    fn new_id(&self) -> Uuid {
+        let (high, low) = (self.chance.number().to_be_bytes(), self.chance.number().to_be_bytes());
+        let random: [u8; 10] = std::array::from_fn(|at| if at < 8 { high[at] } else { low[at - 8] });
+        let now_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()
     }
 
     pub(super) fn term(&self) -> Duration {
@@ -168,7 +200,7 @@ impl Journal {
         let seq = log.head() + 1;
         let lease_until = (body != Body::LeaseReleased).then(|| now + self.term);
         let entry =
-            Entry { schema: SCHEMA, seq, id: Uuid::now_v7(), prev: log.tip().into(), at: now, run, lease_until, body };
+            Entry { schema: SCHEMA, seq, id: self.new_id(), prev: log.tip().into(), at: now, run, lease_until, body };
         let bytes = entry.encode();
         let slot = self.place.create(seq, &bytes).await?;
         match slot {

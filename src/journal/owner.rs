@@ -9,6 +9,10 @@ use uuid::Uuid;
 pub struct RunId(Uuid);
 
 impl RunId {
+    pub(super) fn of(id: Uuid) -> Self {
+        Self(id)
+    }
+
     /// A new one.
     pub fn random() -> Self {
         Self(Uuid::now_v7())

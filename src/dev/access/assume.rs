@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::directory::{self, Access, Temporary};
 use super::identity::{Identity, Session};
 use super::policy::{Context, Policy, Question, Verdict, allows_principal, verdict};
-use crate::dev::chance::Chance;
+use crate::chance::Chance;
 use crate::dev::wire::ApiError;
 
 /// The parameters of `AssumeRole` that decide something.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::file::{Iam, Role};
 use super::identity::{Identity, Permissions};
 use super::policy::Policy;
-use crate::dev::chance::Chance;
+use crate::chance::Chance;
 
 /// The access key of the dev cloud's own clients.
 pub(crate) const OWN_KEY: &str = "DEVCLOUD";

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use wildmatch::WildMatch;
 
-use super::chance::Chance;
+use crate::chance::Chance;
 pub use written::{FaultFileError, FaultListed, load};
 
 /// How many faults there can be at once.

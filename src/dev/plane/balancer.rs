@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::dice::Dice;
+use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::dev::chance::Chance;
 use crate::dev::network::Network;
 
 /// A load balancer as the data plane sees it. Made by the control plane, shared by its listeners.

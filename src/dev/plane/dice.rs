@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dev::chance::Chance;
+use crate::chance::Chance;
 
 /// Numbers that are decided by a seed and the order in which they are drawn (SplitMix64).
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 
 use super::super::{Action, Balancer, Group, Listener, Routes, Target, TargetState, Timeouts, WeightedGroup};
 
+use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::dev::chance::Chance;
 use crate::dev::network::Network;
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
