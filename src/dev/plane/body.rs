@@ -2,29 +2,47 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
+use super::pool::{Line, Pool};
+use super::record::Ending;
 use super::target::Claim;
 
-/// What the client gets: a target's answer, or one that we made up.
-pub(super) type AnswerBody = Either<Relayed, Full<Bytes>>;
+/// What is known about the client's body while it is sent on.
+#[derive(Debug)]
+pub(super) struct Progress {
+    start: Instant,
+    /// When a piece of it was last seen, in microseconds after `start`.
+    last_us: AtomicU64,
+    bytes: AtomicU64,
+}
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+impl Progress {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { start: Instant::now(), last_us: AtomicU64::new(0), bytes: AtomicU64::new(0) })
+    }
 
-/// When the client last sent a piece of its body; the idle timeout counts from there.
-#[derive(Debug, Clone)]
-pub(super) struct Activity(Arc<Mutex<Instant>>);
+    /// When a piece of it was last seen.
+    fn last(&self) -> Instant {
+        self.start + Duration::from_micros(self.last_us.load(Ordering::Relaxed))
+    }
 
-impl Activity {
-    pub(super) fn now() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+    /// How many bytes of it have come so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn seen(&self, bytes: usize) {
+        let elapsed_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last_us.store(elapsed_us, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Ends when nothing has been sent for `idle`.
@@ -37,25 +55,21 @@ impl Activity {
             tokio::time::sleep_until(end).await;
         }
     }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn seen(&self) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
-    }
 }
 
-/// The client's body; every piece of it counts as activity.
+/// The client's body; every piece of it counts as activity. A request without one needs no counting.
+#[derive(Debug)]
 pub(super) struct Upload {
-    inner: Incoming,
-    activity: Activity,
+    inner: Option<(Incoming, Arc<Progress>)>,
 }
 
 impl Upload {
-    pub(super) fn new(inner: Incoming, activity: Activity) -> Self {
-        Self { inner, activity }
+    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Progress>>) {
+        if inner.is_end_stream() {
+            return (Self { inner: None }, None);
+        }
+        let progress = Progress::new();
+        (Self { inner: Some((inner, progress.clone())) }, Some(progress))
     }
 }
 
@@ -64,99 +78,187 @@ impl Body for Upload {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        self.activity.seen();
-        Poll::Ready(frame)
+        let Some((inner, progress)) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = Pin::new(inner).poll_frame(cx);
+        if let Poll::Ready(frame) = &frame {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref);
+            progress.seen(data.map_or(0, Bytes::len));
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
+    }
+}
+
+/// What the client gets. When it has been sent, or given up, the request is counted and logged.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    source: Source,
+    ending: Option<Ending>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// One that we made up; `None` once it is taken.
+    Made(Option<Bytes>),
+    Relayed(Relayed),
+}
+
+impl AnswerBody {
+    pub(super) fn made(body: Bytes, ending: Option<Ending>) -> Self {
+        Self { source: Source::Made(Some(body).filter(|body| !body.is_empty())), ending }
+    }
+
+    pub(super) fn relayed(body: Relayed, ending: Ending) -> Self {
+        Self { source: Source::Relayed(body), ending: Some(ending) }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let frame = match &mut this.source {
+            Source::Made(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Source::Relayed(body) => body.poll_frame(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let (Some(data), Some(ending)) = (frame.data_ref(), &mut this.ending)
+        {
+            ending.sent(data.len());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Made(body) => body.is_none(),
+            Source::Relayed(body) => body.inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Made(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            Source::Relayed(body) => body.inner.size_hint(),
+        }
     }
 }
 
 /// A target's body. It holds the claim on the target until its last byte has been taken, fails when the deregistration
 /// delay runs out, and when the target sends nothing for the idle timeout.
+#[derive(Debug)]
 pub(super) struct Relayed {
     inner: Incoming,
+    /// The connection that it comes from; `None` for HTTP/2, which drives itself.
+    line: Option<Box<Line>>,
     claim: Option<Claim>,
     idle: Duration,
     /// Only while we wait for the target: most bodies are there at once and never need it.
-    interruption: Option<Pin<Box<dyn Future<Output = Interrupted> + Send>>>,
+    interruption: Option<Interruption>,
+    /// It has failed; the client is told when it has had what came before.
+    broken: Option<BodyError>,
+}
+
+struct Interruption(Pin<Box<dyn Future<Output = BodyError> + Send>>);
+
+impl fmt::Debug for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interruption")
+    }
 }
 
 /// Why a body ended early. The client sees a closed connection; this is for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interrupted {
-    /// The deregistration delay ran out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the deregistration delay ran out")]
     Cut,
-    /// The target sent nothing for the idle timeout.
+    #[error("the target sent nothing for the idle timeout")]
     Idle,
+    #[error("the target's answer broke off")]
+    Target(#[source] hyper::Error),
 }
 
 impl Relayed {
-    pub(super) fn new(inner: Incoming, claim: Claim, idle: Duration) -> Self {
-        let claim = (!inner.is_end_stream()).then_some(claim);
-        Self { inner, claim, idle, interruption: None }
+    pub(super) fn new(inner: Incoming, line: Option<Box<Line>>, claim: Claim, idle: Duration) -> Self {
+        let mut this = Self { inner, line, claim: Some(claim), idle, interruption: None, broken: None };
+        if this.inner.is_end_stream() {
+            this.finish();
+        }
+        this
     }
-}
 
-impl Body for Relayed {
-    type Data = Bytes;
-    type Error = BoxError;
+    /// The answer is complete: the connection is free and the request is counted out.
+    fn finish(&mut self) {
+        if let (Some(line), Some(claim)) = (self.line.take(), &self.claim) {
+            Pool::put(claim.target(), line, self.idle);
+        }
+        self.claim = None;
+    }
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        // A body that never makes us wait must end too.
-        if this.claim.as_ref().is_some_and(|claim| claim.cut().is_cancelled()) {
-            this.claim = None;
-            return Poll::Ready(Some(Err(Interrupted::Cut.into())));
-        }
-        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
-            this.interruption = None;
-            if !matches!(frame, Some(Ok(_))) || this.inner.is_end_stream() {
-                this.claim = None;
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let Some(claim) = &this.claim else { return Poll::Pending };
-        let (cut, idle) = (claim.cut().clone(), this.idle);
-        let interruption = this.interruption.get_or_insert_with(|| {
-            Box::pin(async move {
-                tokio::select! {
-                    () = cut.cancelled() => Interrupted::Cut,
-                    () = tokio::time::sleep(idle) => Interrupted::Idle,
-                }
-            })
-        });
-        let why = ready!(interruption.as_mut().poll(cx));
-        this.claim = None;
+    /// The answer will not become complete: the connection cannot be used again. What came before is still with our
+    /// server, which would throw it away with an error now; waiting makes it send.
+    fn break_off(&mut self, why: BodyError, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         tracing::debug!(%why, "answer ended early");
-        Poll::Ready(Some(Err(why.into())))
+        (self.line, self.claim, self.broken) = (None, None, Some(why));
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(why) = self.broken.take() {
+            return Poll::Ready(Some(Err(why)));
+        }
+        // A body that never makes us wait must end too.
+        if self.claim.as_ref().is_some_and(|claim| claim.cut().is_cancelled()) {
+            return self.break_off(BodyError::Cut, cx);
+        }
+        let mut frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(line) = &mut self.line
+        {
+            line.drive(cx);
+            frame = Pin::new(&mut self.inner).poll_frame(cx);
+        }
+        match frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.interruption = None;
+                if self.inner.is_end_stream() {
+                    self.finish();
+                }
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Poll::Ready(Some(Err(error))) => return self.break_off(BodyError::Target(error), cx),
+            Poll::Ready(None) => {
+                self.finish();
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        let Some(claim) = &self.claim else { return Poll::Pending };
+        let (cut, idle) = (claim.cut().clone(), self.idle);
+        let interruption = self.interruption.get_or_insert_with(|| {
+            Interruption(Box::pin(async move {
+                tokio::select! {
+                    () = cut.cancelled() => BodyError::Cut,
+                    () = tokio::time::sleep(idle) => BodyError::Idle,
+                }
+            }))
+        });
+        match interruption.0.as_mut().poll(cx) {
+            Poll::Ready(why) => self.break_off(why, cx),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cut => "the deregistration delay ran out",
-            Self::Idle => "the target sent nothing for the idle timeout",
-        })
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 #[cfg(test)]
 mod tests {
@@ -165,15 +267,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_upload_that_goes_on_does_not_count_as_idle() {
         let started = Instant::now();
-        let activity = Activity::now();
-        let uploading = activity.clone();
+        let progress = Progress::new();
+        let uploading = progress.clone();
         tokio::spawn(async move {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(50)).await;
-                uploading.seen();
+                uploading.seen(1);
             }
         });
-        activity.quiet_for(Duration::from_secs(60)).await;
+        progress.quiet_for(Duration::from_secs(60)).await;
         assert_eq!(started.elapsed().as_secs(), 5 * 50 + 60);
+        assert_eq!(progress.bytes(), 5);
     }
 }

@@ -16,6 +16,11 @@ impl Dice {
         Self(AtomicU64::new(chance.number()))
     }
 
+    /// Another sequence, decided by this one.
+    pub(super) fn fork(&self) -> Self {
+        Self(AtomicU64::new(self.number()))
+    }
+
     /// Any number.
     pub(super) fn number(&self) -> u64 {
         mix(self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))

@@ -1,64 +1,120 @@
 //! A listener: the socket, its connections, and how they end.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use super::balancer::Balancer;
-use super::proxy::Proxy;
+use super::balancer::{Balancer, Settings, Timeouts};
+use super::front::Front;
 use super::rule::Routes;
+use super::tls::{InvalidCertificate, Tls};
+use super::{flow, serve};
 use crate::dev::network::Socket;
 
-/// What a client may send before its body, and a target before its: request line and headers together.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// A load balancer's listener on a real socket. Dropping it cuts its connections; [`Listener::shutdown`] lets them
-/// finish.
+/// A load balancer's listener. Dropping it cuts its connections; [`Listener::shutdown`] lets them finish.
+#[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
-    proxy: Arc<Proxy>,
+    front: Arc<Front>,
+    speaks: Arc<ArcSwap<Protocol>>,
     /// How long connections may take to finish. The accept loop holds the only receiver, until the last one has.
     stop: watch::Sender<Option<Duration>>,
 }
 
-/// How long a listener waits for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For the TCP connection to a target; then the client gets a 504.
-    pub connect: Duration,
-    /// While nothing is sent, on either side; then the client gets a 504, or its idle connection is closed.
-    pub idle: Duration,
-    /// How long a connection to a target is kept for the next request. It must be shorter than the targets' own
-    /// keep-alive (2 s is the shortest usual one), so that it is never they who close first.
-    pub pool_idle: Duration,
+/// What a listener speaks.
+#[derive(Debug, Clone)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// HTTP/1.1 and HTTP/2 inside TLS.
+    Https(Tls),
+    /// Flows of bytes, each pinned to a target; for network load balancers.
+    Tcp,
+    /// The same inside TLS, which ends at the load balancer.
+    Tls(Tls),
 }
 
-impl Default for Timeouts {
-    /// An Application Load Balancer's: 10 s, 60 s; and 1 s for pooled connections.
+/// What a listener's attributes say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// `routing.http.response.server.enabled` is false: answers have no `Server` header.
+    pub hide_server: bool,
+    /// Headers that all answers get: `routing.http.response.*.header_value`.
+    pub response_headers: Vec<(HeaderName, HeaderValue)>,
+    /// `tcp.idle_timeout.seconds`.
+    pub tcp_idle: Duration,
+}
+
+impl Default for ListenerSettings {
+    /// AWS's: nothing is added, and 350 s.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(60), pool_idle: Duration::from_secs(1) }
+        Self { hide_server: false, response_headers: Vec::new(), tcp_idle: Duration::from_secs(350) }
+    }
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is not ours or already taken.
+    #[error("cannot listen on {address}: {source}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A certificate that cannot be served.
+    #[error(transparent)]
+    Certificate(#[from] InvalidCertificate),
+}
+
+impl BindError {
+    /// Whether the address is taken, perhaps only for a moment.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Address { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 }
 
 impl Listener {
-    /// Listens on `address` (port 0 takes a free one) with the timeouts of an Application Load Balancer.
+    /// Listens on `address`; port 0 takes a free one. It has as many nodes as the load balancer has now, and all of
+    /// them know `routes`.
     ///
     /// # Errors
-    /// The address is not ours or already taken.
-    pub async fn bind(balancer: &Arc<Balancer>, address: SocketAddr, routes: Routes) -> io::Result<Self> {
-        Self::bind_with(balancer, address, routes, Timeouts::default()).await
+    /// The address is not ours or already taken, or there is no usable certificate.
+    pub async fn bind(
+        balancer: &Arc<Balancer>,
+        address: SocketAddr,
+        protocol: Protocol,
+        routes: Routes,
+    ) -> Result<Self, BindError> {
+        protocol.check()?;
+        let failed = |source| BindError::Address { address, source };
+        let socket = balancer.network.bind(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        let nodes = balancer.settings().nodes();
+        let front = Arc::new(Front {
+            balancer: balancer.clone(),
+            views: (0..nodes).map(|_| ArcSwap::from_pointee(routes.clone())).collect(),
+            settings: ArcSwap::default(),
+            address,
+            port: address.port(),
+            port_header: HeaderValue::from(address.port()),
+            cut: CancellationToken::new(),
+        });
+        let speaks = Arc::new(ArcSwap::from_pointee(protocol));
+        let (stop, stopped) = watch::channel(None);
+        tokio::spawn(accept(socket, front.clone(), speaks.clone(), stopped));
+        Ok(Self { address, front, speaks, stop })
     }
 
-    /// [`Listener::bind`] with other timeouts.
+    /// [`Listener::bind`] for HTTP.
     ///
     /// # Errors
     /// The address is not ours or already taken.
@@ -68,12 +124,11 @@ impl Listener {
         routes: Routes,
         timeouts: Timeouts,
     ) -> io::Result<Self> {
-        let socket = balancer.network.bind(address).await?;
-        let address = socket.local_addr()?;
-        let proxy = Arc::new(Proxy::new(balancer.clone(), routes, timeouts, address.port()));
-        let (stop, stopped) = watch::channel(None);
-        tokio::spawn(accept(socket, proxy.clone(), timeouts.idle, stopped));
-        Ok(Self { address, proxy, stop })
+        balancer.set_settings(Settings { timeouts, ..Settings::clone(&balancer.settings()) });
+        Self::bind(balancer, address, Protocol::Http, routes).await.map_err(|error| match error {
+            BindError::Address { source, .. } => source,
+            other => io::Error::other(other),
+        })
     }
 
     /// Where it listens.
@@ -81,9 +136,38 @@ impl Listener {
         self.address
     }
 
-    /// Replaces all rules at once. Requests that have already been routed are not touched; connections stay open.
+    /// How many nodes it has; each has its own view of the rules.
+    pub fn nodes(&self) -> usize {
+        self.front.views.len()
+    }
+
+    /// Replaces all rules of all nodes at once. Requests that have already been routed are not touched; connections
+    /// stay open.
     pub fn set_routes(&self, routes: Routes) {
-        self.proxy.set_routes(routes);
+        let routes = Arc::new(routes);
+        self.front.views.iter().for_each(|view| view.store(routes.clone()));
+    }
+
+    /// Replaces the rules as one node sees them.
+    pub fn set_routes_of(&self, node: usize, routes: Routes) {
+        if let Some(view) = self.front.views.get(node) {
+            view.store(Arc::new(routes));
+        }
+    }
+
+    /// Changes what new connections speak: other certificates, another security policy, or another protocol.
+    ///
+    /// # Errors
+    /// There is no usable certificate; nothing is changed.
+    pub fn set_protocol(&self, protocol: Protocol) -> Result<(), InvalidCertificate> {
+        protocol.check()?;
+        self.speaks.store(Arc::new(protocol));
+        Ok(())
+    }
+
+    /// Changes how it works; the next answer and the next flow see it.
+    pub fn set_settings(&self, settings: ListenerSettings) {
+        self.front.settings.store(Arc::new(settings));
     }
 
     /// Stops listening, lets requests in flight finish for at most `grace`, cuts the rest, and returns when all is
@@ -94,10 +178,26 @@ impl Listener {
     }
 }
 
-async fn accept(mut socket: Socket, proxy: Arc<Proxy>, idle: Duration, mut stopped: watch::Receiver<Option<Duration>>) {
-    let connections = GracefulShutdown::new();
+impl Protocol {
+    fn check(&self) -> Result<(), InvalidCertificate> {
+        match self {
+            Self::Http | Self::Tcp => Ok(()),
+            Self::Https(tls) | Self::Tls(tls) => tls.acceptor(&[]).map(drop),
+        }
+    }
+}
+
+async fn accept(
+    mut socket: Socket,
+    front: Arc<Front>,
+    speaks: Arc<ArcSwap<Protocol>>,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) {
+    let finish = CancellationToken::new();
     // Dropped at the end, and with it every connection that is still open.
     let mut tasks = JoinSet::new();
+    // Upgraded connections have tasks of their own.
+    let _cut = front.cut.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -113,27 +213,20 @@ async fn accept(mut socket: Socket, proxy: Arc<Proxy>, idle: Duration, mut stopp
                 continue;
             }
         };
-        let proxy = proxy.clone();
-        let service = service_fn(move |request| {
-            let proxy = proxy.clone();
-            async move { Ok::<_, Infallible>(proxy.answer(request, client.ip()).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(idle)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = connections.watch(connection);
-        tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, %client, "connection ended early");
-            }
-        });
+        let (front, finish) = (front.clone(), finish.child_token());
+        match &**speaks.load() {
+            Protocol::Http => tasks.spawn(serve::plain(front, stream, client, finish)),
+            Protocol::Https(tls) => tasks.spawn(serve::encrypted(front, tls.clone(), stream, client, finish)),
+            Protocol::Tcp => tasks.spawn(flow::plain(front, stream, client)),
+            Protocol::Tls(tls) => tasks.spawn(flow::encrypted(front, tls.clone(), stream, client)),
+        };
     }
     drop(socket);
+    finish.cancel();
     // No value means that the listener was dropped: nobody waits for its connections.
     let grace = stopped.borrow().unwrap_or_default();
-    if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
+    let finished = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, finished).await.is_err() {
         tracing::debug!(?grace, "connections cut: they did not finish in time");
     }
     tasks.shutdown().await;

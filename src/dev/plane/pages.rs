@@ -1,19 +1,32 @@
 //! Answers that no target gives: error pages, redirects, fixed responses.
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Response, StatusCode};
-use http_body_util::{Either, Full};
 
-use super::body::AnswerBody;
+use super::link::Link;
 use super::rule::{self, FixedResponse, Redirect};
 
+/// An answer that the load balancer makes up.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// The request's protocol does not fit the target group's: an Application Load Balancer's own status.
+pub(super) fn mismatch() -> StatusCode {
+    StatusCode::from_u16(464).expect("464 has three digits")
+}
+
 /// An error page, to the letter as an Application Load Balancer writes it.
-pub(super) fn error(status: StatusCode) -> Response<AnswerBody> {
+pub(super) fn error(status: StatusCode) -> Page {
     let title = match status {
         StatusCode::SERVICE_UNAVAILABLE => "503 Service Temporarily Unavailable".to_owned(),
         StatusCode::GATEWAY_TIMEOUT => "504 Gateway Time-out".to_owned(),
+        other if other.canonical_reason().is_none() => other.as_u16().to_string(),
         other => other.to_string(),
     };
     let page = format!(
@@ -23,18 +36,18 @@ pub(super) fn error(status: StatusCode) -> Response<AnswerBody> {
 }
 
 /// The answer of a fixed-response action.
-pub(super) fn fixed(fixed: &FixedResponse) -> Response<AnswerBody> {
+pub(super) fn fixed(fixed: &FixedResponse) -> Page {
     let content_type = fixed.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
     answer(fixed.status, content_type, fixed.body.clone())
 }
 
 /// The answer of a redirect action; a 500 where its parts and the request make no header value together.
-pub(super) fn redirect(redirect: &Redirect, request: &Parts, listener_port: u16) -> Response<AnswerBody> {
+pub(super) fn redirect(redirect: &Redirect, request: &Parts, link: &Link) -> Page {
     let fill = |template: &str| {
         template
-            .replace("#{protocol}", "http")
+            .replace("#{protocol}", link.scheme())
             .replace("#{host}", rule::host(request).unwrap_or_default())
-            .replace("#{port}", &listener_port.to_string())
+            .replace("#{port}", &link.front.port.to_string())
             .replace("#{path}", request.uri.path().trim_start_matches('/'))
             .replace("#{query}", request.uri.query().unwrap_or_default())
     };
@@ -47,17 +60,16 @@ pub(super) fn redirect(redirect: &Redirect, request: &Parts, listener_port: u16)
         location.push_str(&query);
     }
     let Ok(location) = HeaderValue::try_from(location) else { return error(StatusCode::INTERNAL_SERVER_ERROR) };
-    let mut response = error(redirect.status);
-    response.headers_mut().insert(header::LOCATION, location);
-    response
+    let mut page = error(redirect.status);
+    page.headers.insert(header::LOCATION, location);
+    page
 }
 
-fn answer(status: StatusCode, content_type: Option<HeaderValue>, body: String) -> Response<AnswerBody> {
-    let mut response = Response::new(Either::Right(Full::new(Bytes::from(body))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("awselb/2.0"));
+fn answer(status: StatusCode, content_type: Option<HeaderValue>, body: String) -> Page {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::SERVER, HeaderValue::from_static("awselb/2.0"));
     if let Some(content_type) = content_type {
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CONTENT_TYPE, content_type);
     }
-    response
+    Page { status, headers, body: Bytes::from(body) }
 }

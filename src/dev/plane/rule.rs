@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 use ipnet::IpNet;
-use wildmatch::WildMatch;
 
 use super::dice::Dice;
 use super::group::Group;
+use super::pattern::Pattern;
+use super::transform::Transform;
 
 /// Everything a listener does, swapped as one value.
 #[derive(Debug, Clone)]
@@ -23,8 +25,12 @@ pub struct Routes {
 /// One rule of a listener.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    /// 1 to 50,000; for the access log, the order is that of the list.
+    pub priority: u32,
     /// All of them must hold.
     pub conditions: Vec<Condition>,
+    /// What is changed about the request before it is forwarded.
+    pub transforms: Vec<Transform>,
     /// What happens then.
     pub action: Action,
 }
@@ -32,7 +38,7 @@ pub struct Rule {
 /// One condition of a rule; it holds if one of its values matches.
 #[derive(Debug, Clone)]
 pub enum Condition {
-    /// `path-pattern`: the path without the query, case-sensitive.
+    /// `path-pattern`: the path without the query, case-sensitive, as it was sent (percent signs stay).
     Path(Vec<Pattern>),
     /// `host-header`: the Host header without its port, not case-sensitive.
     Host(Vec<Pattern>),
@@ -51,19 +57,25 @@ pub enum Condition {
     SourceIp(Vec<IpNet>),
 }
 
-/// Text with wildcards: `*` stands for any number of characters, `?` for exactly one.
-#[derive(Debug, Clone)]
-pub struct Pattern(WildMatch);
-
 /// What is done with a request.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Forward to one of these groups, chosen per request by weight. If all weights are 0 nobody gets it: 503.
-    Forward(Vec<WeightedGroup>),
+    /// Forward to one of some groups.
+    Forward(Forward),
     /// Answer with a redirect.
     Redirect(Redirect),
     /// Answer with this.
     FixedResponse(FixedResponse),
+}
+
+/// A forward action: one of the groups, chosen per request by weight. If all weights are 0 nobody gets it: 503.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// The groups.
+    pub groups: Vec<WeightedGroup>,
+    /// For how long a client stays with the group that it was sent to first (renewed by every answer); `None`: it is
+    /// chosen anew for each request.
+    pub stickiness: Option<Duration>,
 }
 
 /// A group of a forward action.
@@ -103,20 +115,14 @@ pub struct FixedResponse {
     pub body: String,
 }
 
-impl Pattern {
-    /// A pattern whose letters must match exactly, as in a path.
-    pub fn exact_case(pattern: &str) -> Self {
-        Self(WildMatch::new(pattern))
-    }
-
-    /// A pattern for which `A` is `a`, as in a host name.
-    pub fn any_case(pattern: &str) -> Self {
-        Self(WildMatch::new_case_insensitive(pattern))
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.0.matches(text)
-    }
+/// The rule that decides about a request.
+pub(super) struct Decision<'a> {
+    pub(super) action: &'a Action,
+    pub(super) transforms: &'a [Transform],
+    /// 0 is the default rule.
+    pub(super) priority: u32,
+    /// How many rules were looked at, the default rule not counted.
+    pub(super) evaluated: u64,
 }
 
 impl Routes {
@@ -126,16 +132,71 @@ impl Routes {
     }
 
     /// What is done with this request.
-    pub(super) fn action(&self, request: &Parts, client: IpAddr) -> &Action {
-        let matching = |rule: &&Rule| rule.conditions.iter().all(|condition| condition.holds(request, client));
-        self.rules.iter().find(matching).map_or(&self.default, |rule| &rule.action)
+    pub(super) fn decide(&self, request: &Parts, client: IpAddr) -> Decision<'_> {
+        let mut evaluated = 0;
+        for rule in &self.rules {
+            evaluated += 1;
+            if rule.conditions.iter().all(|condition| condition.holds(request, client)) {
+                let Rule { priority, transforms, action, .. } = rule;
+                return Decision { action, transforms, priority: *priority, evaluated };
+            }
+        }
+        Decision { action: &self.default, transforms: &[], priority: 0, evaluated }
+    }
+
+    /// The groups that any rule refers to.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &WeightedGroup> {
+        let actions = self.rules.iter().map(|rule| &rule.action).chain([&self.default]);
+        actions.flat_map(|action| match action {
+            Action::Forward(forward) => forward.groups.as_slice(),
+            _ => &[],
+        })
     }
 }
 
 impl Action {
     /// Forward everything to `group`.
     pub fn forward_to(group: &Arc<Group>) -> Self {
-        Self::Forward(vec![WeightedGroup { group: group.clone(), weight: 1 }])
+        Self::forward([WeightedGroup { group: group.clone(), weight: 1 }])
+    }
+
+    /// Forward by weight, without stickiness.
+    pub fn forward(groups: impl IntoIterator<Item = WeightedGroup>) -> Self {
+        Self::Forward(Forward { groups: groups.into_iter().collect(), stickiness: None })
+    }
+}
+
+impl Forward {
+    /// The group that a client was sent to before, by the name that its cookie has for it; whatever its weight is now.
+    /// `None` where the rule no longer has it: then the weights decide again. (What AWS does there is not documented.)
+    pub(super) fn stuck_to(&self, key: u64) -> Option<&Arc<Group>> {
+        self.groups.iter().map(|weighted| &weighted.group).find(|group| group.key() == key)
+    }
+
+    /// One of the groups, by chance and weight; `None` where every weight is 0.
+    pub(super) fn choose(&self, dice: &Dice) -> Option<&Arc<Group>> {
+        self.choose_with(|total| dice.below(total))
+    }
+
+    /// The same for a client that always draws the same ticket.
+    pub(super) fn choose_by(&self, number: u64) -> Option<&Arc<Group>> {
+        self.choose_with(|total| number.checked_rem(total).unwrap_or_default())
+    }
+
+    fn choose_with(&self, draw: impl FnOnce(u64) -> u64) -> Option<&Arc<Group>> {
+        let mut open = self.groups.iter().filter(|weighted| weighted.weight > 0);
+        if let (Some(only), None) = (open.next(), open.next()) {
+            return Some(&only.group);
+        }
+        let total: u64 = self.groups.iter().map(|weighted| u64::from(weighted.weight)).sum();
+        let mut ticket = draw(total);
+        for weighted in &self.groups {
+            match ticket.checked_sub(u64::from(weighted.weight)) {
+                Some(rest) => ticket = rest,
+                None => return Some(&weighted.group),
+            }
+        }
+        None
     }
 }
 
@@ -161,33 +222,26 @@ impl Condition {
     }
 }
 
-/// The name that the client asked for, without the port.
-pub(super) fn host(request: &Parts) -> Option<&str> {
-    let text = match request.uri.host() {
-        Some(host) => return Some(host),
-        None => request.headers.get(header::HOST)?.to_str().ok()?,
-    };
-    match text.rsplit_once(':') {
-        // `[::1]` ends in a bracket, so what follows the last colon is no port.
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => Some(host),
-        _ => Some(text),
+/// The host that the client asked for, with the port if it was named.
+pub(super) fn authority(request: &Parts) -> Option<&str> {
+    match request.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => request.headers.get(header::HOST)?.to_str().ok(),
     }
 }
 
-/// One of the groups, by chance and weight; `None` where every weight is 0.
-pub(super) fn choose<'a>(groups: &'a [WeightedGroup], dice: &Dice) -> Option<&'a Arc<Group>> {
-    let total: u64 = groups.iter().map(|g| u64::from(g.weight)).sum();
-    if total == 0 {
-        return None;
+/// The name that the client asked for, without the port.
+pub(super) fn host(request: &Parts) -> Option<&str> {
+    authority(request).map(|text| split_port(text).0)
+}
+
+/// A host, and the port where one is named.
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        // `[::1]` ends in a bracket, so what follows the last colon is no port.
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
+        _ => (text, None),
     }
-    let mut ticket = dice.below(total);
-    for g in groups {
-        match ticket.checked_sub(u64::from(g.weight)) {
-            Some(rest) => ticket = rest,
-            None => return Some(&g.group),
-        }
-    }
-    None
 }
 
 fn any(patterns: &[Pattern], text: &str) -> bool {

@@ -54,6 +54,8 @@ impl Elb {
             rules: rules
                 .into_iter()
                 .map(|rule| plane::Rule {
+                    priority: rule.priority.unwrap_or_default(),
+                    transforms: Vec::new(),
                     conditions: rule.conditions.iter().map(super::conditions::Condition::route).collect(),
                     action: self.route(&rule.actions),
                 })
@@ -70,7 +72,7 @@ impl Elb {
                     let group = self.groups.get(arn)?.plane.clone();
                     Some(plane::WeightedGroup { group, weight: *weight })
                 });
-                plane::Action::Forward(groups.collect())
+                plane::Action::forward(groups)
             }
             LastAction::Redirect(redirect) => plane::Action::Redirect(plane::Redirect {
                 status: status(redirect.status),

@@ -41,12 +41,15 @@ async fn the_target_learns_who_asked_and_headers_of_one_connection_stay_there() 
     let answer = Client::connect(listener.address()).await.ask(request).await;
     let mut seen: Vec<&str> = answer.body.lines().collect();
     seen[1..].sort_unstable();
-    let port = format!("x-forwarded-port: {}", listener.address().port());
+    let port = listener.address().port();
+    let (host, port) = (format!("host: shop.example.com:{port}"), format!("x-forwarded-port: {port}"));
+    let trace = seen.iter().position(|line| line.starts_with("x-amzn-trace-id: Root=1-")).expect("a new trace");
+    assert_eq!(seen.remove(trace).len(), "x-amzn-trace-id: Root=1-67891233-abcdef012345678912345678".len());
     assert_eq!(
         seen,
         [
             "PATCH /a/b?c=d",
-            "host: shop.example.com",
+            &host,
             "x-forwarded-for: 192.0.2.1, 127.0.0.1",
             &port,
             "x-forwarded-proto: http",

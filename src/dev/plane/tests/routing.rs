@@ -95,7 +95,7 @@ async fn the_first_rule_whose_conditions_all_hold_decides() {
     };
     let query =
         |key: Option<&str>, value| Condition::Query(vec![(key.map(Pattern::any_case), Pattern::any_case(value))]);
-    let rule = |conditions, body| Rule { conditions, action: fixed(body) };
+    let rule = |conditions, body| Rule { priority: 1, conditions, transforms: Vec::new(), action: fixed(body) };
     let elsewhere = Condition::SourceIp(vec!["10.0.0.0/8".parse().unwrap()]);
     let here = Condition::SourceIp(vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.0/8".parse().unwrap()]);
     let routes = Routes {

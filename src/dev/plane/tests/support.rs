@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::super::{Action, Balancer, Group, Listener, Routes, Target, TargetState, Timeouts, WeightedGroup};
+use super::super::{Action, Balancer, Group, Listener, Protocol, Routes, Target, TargetState, Timeouts, WeightedGroup};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -39,7 +39,7 @@ pub(super) fn balancer() -> Arc<Balancer> {
 
 /// A listener of a load balancer of its own.
 pub(super) async fn listen(routes: Routes) -> Listener {
-    Listener::bind(&balancer(), anywhere(), routes).await.unwrap()
+    Listener::bind(&balancer(), anywhere(), Protocol::Http, routes).await.unwrap()
 }
 
 pub(super) fn full(text: impl Into<Bytes>) -> Body {
@@ -110,7 +110,7 @@ pub(super) fn group(id: &str, targets: &[&Arc<Target>]) -> Arc<Group> {
 
 pub(super) fn weighted(shares: &[(&Arc<Group>, u32)]) -> Routes {
     let groups = shares.iter().map(|(group, weight)| WeightedGroup { group: Arc::clone(group), weight: *weight });
-    Routes::only(Action::Forward(groups.collect()))
+    Routes::only(Action::forward(groups))
 }
 
 /// A listener in front of one healthy target.
