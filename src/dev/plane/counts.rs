@@ -100,7 +100,7 @@ counts! {
 }
 
 /// What a group has seen since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GroupCounts {
     /// The simple counts.
     pub flat: FlatGroupCounts,
