@@ -243,6 +243,11 @@ impl DevCloud {
         &self.cloud.clock
     }
 
+    /// The dev cloud's randomness; [`Chance::fork`] it for what must follow the same seed.
+    pub fn chance(&self) -> &Chance {
+        &self.cloud.chance
+    }
+
     /// A handle on the faults that calls meet; it works while the cloud runs.
     pub fn faults(&self) -> Faults {
         self.cloud.faults.clone()

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::support::{Rig, V0, V1, code};
 
+mod determinism;
 mod release;
 
 /// What a minute of AWS is, with nothing made quicker.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use object_store::memory::InMemory;
 use switchback::cloud::{self, Cloud};
 use switchback::config;
@@ -39,9 +40,9 @@ retain: 24h
 ";
 
 /// An engine whose AWS, network and time are the rig's.
-fn engine(rig: &Rig, journal: &Journal, file: &NamedTempFile, notices: Notices) -> Engine {
+fn engine(rig: &Rig, sdk: &SdkConfig, journal: &Journal, file: &NamedTempFile, notices: Notices) -> Engine {
     let environment = config::load(file.path()).unwrap_or_else(|errors| panic!("{errors}"));
-    let sdk = rig.cloud.sdk_config("eu-west-1").into_builder();
+    let sdk = sdk.clone().into_builder();
     let sdk = sdk.retry_config(cloud::retries()).timeout_config(cloud::time_limits()).build();
     Engine {
         typed: "shop.yaml".into(),
@@ -56,22 +57,23 @@ fn engine(rig: &Rig, journal: &Journal, file: &NamedTempFile, notices: Notices) 
 }
 
 /// One deploy of v1, ten minutes of pause, and a rollback; every notice as a line.
-async fn deploy_and_roll_back(rig: &Rig) -> (Vec<String>, LoadSummary) {
+pub(super) async fn deploy_and_roll_back(rig: &Rig, sdk: SdkConfig) -> (Vec<String>, LoadSummary) {
     let mut file = NamedTempFile::with_suffix(".yaml").unwrap();
     file.write_all(ENVIRONMENT.as_bytes()).unwrap();
-    let journal = Journal::with_store(Arc::new(InMemory::new()), "shop").with_clock(rig.cloud.clock().clone());
+    let journal = Journal::with_store(Arc::new(InMemory::new()), "shop");
+    let journal = journal.with_clock(rig.cloud.clock().clone()).with_chance(rig.cloud.chance().fork());
     let load = LoadOptions { connections: 4, rate: Some(4), ..LoadOptions::default() };
     let load = Load::start_over(rig.cloud.dial(), &rig.world.url, load).await.unwrap();
     let (sender, mut told) = unbounded_channel();
 
-    let deploying = engine(rig, &journal, &file, Notices::new("shop", sender.clone()));
+    let deploying = engine(rig, &sdk, &journal, &file, Notices::new("shop", sender.clone()));
     let request = DeployRequest { image: V1.into(), accept_smaller: false };
     let finish = deploying.deploy(&request).await.unwrap();
     assert!(matches!(finish.ending, Ending::Done), "{finish:?}");
     assert_eq!(version(rig).await, "v1");
 
     sleep(Duration::from_secs(600)).await;
-    let undoing = engine(rig, &journal, &file, Notices::new("shop", sender));
+    let undoing = engine(rig, &sdk, &journal, &file, Notices::new("shop", sender));
     let finish = undoing.rollback(false).await.unwrap();
     assert!(matches!(finish.ending, Ending::Done), "{finish:?}");
     sleep(Duration::from_secs(10)).await;
@@ -90,7 +92,7 @@ async fn deploy_and_roll_back(rig: &Rig) -> (Vec<String>, LoadSummary) {
 async fn a_deploy_and_a_rollback_fail_no_request() {
     let rig = rig(options(), Seed { deregistration_delay_s: 300, ..Seed::new(V0) }).await;
     let began = Instant::now();
-    let (told, summary) = deploy_and_roll_back(&rig).await;
+    let (told, summary) = deploy_and_roll_back(&rig, rig.cloud.sdk_config("eu-west-1")).await;
     assert_eq!(summary.failed, 0, "{:?}", summary.errors);
     assert!(summary.by_version["v0"] > 100 && summary.by_version["v1"] > 1_000, "{:?}", summary.by_version);
     // The bake alone is a quarter of an hour, the pause another ten minutes.
