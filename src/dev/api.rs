@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 
+use super::access::{self, Asked};
 use super::cloud::Cloud;
 pub(crate) use super::gate::LostAnswer;
 use super::gate::{self, Stopped};
@@ -42,7 +43,11 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         Err(Stopped::Refused(error)) => return Ok(refuse(&error)),
         Err(Stopped::Lost(lost)) => return Err(lost),
     };
-    let result = call.run(cloud, &scope, &operation).await;
+    let asked = call.form().map_or(Asked::Rest(&head, &body), Asked::Form);
+    let result = match access::authorize(cloud, &scope, &operation, asked) {
+        Ok(()) => call.run(cloud, &scope, &operation).await,
+        Err(denied) => Err(denied),
+    };
     passed.leave().await?;
     tracing::debug!(
         service = service.name(),

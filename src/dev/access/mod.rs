@@ -8,6 +8,7 @@
 //! | `assume` | STS's `AssumeRole` |
 //! | `signature` | Signature Version 4 |
 //! | `denial` | each service's words for no |
+//! | `needs` | which actions on which resources a call is |
 //! | `policy` | policy documents, and what they say to a question |
 
 mod assume;
@@ -15,6 +16,7 @@ mod denial;
 mod directory;
 mod file;
 mod identity;
+mod needs;
 mod policy;
 mod signature;
 
@@ -23,6 +25,7 @@ pub use directory::GeneratedKey;
 pub(crate) use directory::{Access, Unknown};
 pub use file::{Iam, IamError};
 pub(crate) use identity::Identity;
+pub(crate) use needs::{Asked, authorize};
 
 use bytes::Bytes;
 use http::request::Parts;

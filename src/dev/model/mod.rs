@@ -25,7 +25,7 @@ use super::block::Block;
 use super::cloud::Cloud;
 use super::machine::Machine;
 use super::network::Network;
-use super::wire::{ApiError, Body, Node, ParamError, Scope, Service, Xml, from_node};
+use super::wire::{ApiError, Body, Document, Node, ParamError, Scope, Service, Xml, from_node};
 
 pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
@@ -168,6 +168,21 @@ pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, name: &str, form: &No
         cloud.changed();
     }
     Ok(document.into())
+}
+
+/// What an operation that changes nothing answers to the dev cloud itself: nobody is counted, refused or delayed.
+pub(crate) fn ask(
+    cloud: &Arc<Cloud>,
+    scope: &Scope,
+    service: Service,
+    name: &str,
+    form: &Node,
+) -> Result<Document, ApiError> {
+    let operation = operations(service).iter().find(|operation| operation.name == name && operation.reads());
+    let operation = operation.ok_or_else(|| ApiError::unknown_operation(name))?;
+    let mut world = cloud.world();
+    let (region, block) = world.region(&scope.place);
+    operation.run(&mut Ctx { cloud, caller: &scope.caller, region, block }, form)
 }
 
 fn input<T: DeserializeOwned>(service: Service, form: &Node) -> Result<T, ApiError> {
