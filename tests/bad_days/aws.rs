@@ -66,10 +66,13 @@ const ATTEMPTS: u64 = 5;
 async fn a_flip_that_is_never_answered_is_read_back() {
     let world = World::new().await;
     let load = world.light_load().await;
-    world.dev.faults().add(Fault::lose_answer("elbv2:ModifyListener").times(ATTEMPTS));
+    world.dev.faults().add(Fault::lose_answer("elbv2:ModifyListener"));
     let ran = world.run(&["--json", "deploy", "ENV", "--image", &ami("v1")]).await.exits(0);
     assert!(ran.lines().iter().any(|l| l["event"]["result"] == "unknown"), "{}", ran.stdout);
-    assert_eq!(world.dev.calls()["elbv2:ModifyListener"], ATTEMPTS, "the engine does not flip again");
+    // The time limit of a flip may end the SDK's attempts before there were all five.
+    assert!((2..=ATTEMPTS).contains(&world.dev.calls()["elbv2:ModifyListener"]), "{:?}", world.dev.calls());
+    let flips = ran.lines().iter().filter(|line| line["event"]["effect"] == "flip").count();
+    assert_eq!(flips, 1, "the engine does not flip again: {}", ran.stdout);
     world.no_request_failed(load).await;
     world.is_sound("v1", Idle::Kept("v0")).await;
     world.end().await;

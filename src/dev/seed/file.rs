@@ -89,8 +89,8 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_with_its_place() {
-        let told = load("environment: pay\ncolour: red\n").unwrap_err();
-        assert!(told.contains("colour") && told.contains('2'), "{told}");
+        let told = load("environment: pay\nhue: red\n").unwrap_err();
+        assert!(told.contains("hue") && told.contains('2'), "{told}");
         assert!(load("count: 2\n").unwrap_err().contains("no `image` to run"));
         assert!(load("subnets: [one]\n").unwrap_err().contains("two zones"));
         assert!(Seed::load(Path::new("/nonexistent")).unwrap_err().to_string().contains("/nonexistent"));
