@@ -45,6 +45,8 @@ pub(crate) struct Cloud {
     pub(crate) names: NameOptions,
     /// What the model takes for the time of day.
     pub(crate) clock: Clock,
+    /// When the cloud was started.
+    pub(crate) started: Timestamp,
     /// Every id, choice and delay that is not decided by a request.
     pub(crate) chance: Chance,
     /// What load balancers, instances and their health checks talk over.
@@ -77,6 +79,7 @@ impl Cloud {
         Ok(Arc::new(Self {
             timing,
             names,
+            started: clock.now(),
             clock,
             chance,
             network,
@@ -140,6 +143,13 @@ impl Cloud {
     /// Tells all background tasks to end, without waiting for them.
     pub(crate) fn abort_tasks(&self) {
         locked(&self.tasks).abort_all();
+    }
+
+    /// A random id, decided by the cloud's chance.
+    pub(crate) fn uuid(&self) -> String {
+        let (high, low) = (self.chance.number(), self.chance.number());
+        let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
     /// Counts a call that reached the endpoint.

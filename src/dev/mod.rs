@@ -60,6 +60,7 @@ use faults::Faults;
 pub use in_process::InProcess;
 use limits::Limits;
 use machine::{Image, Machine};
+pub use model::PublishedMessage;
 pub use model::Resolver;
 pub use name_server::NameOptions;
 use network::Network;
@@ -266,6 +267,14 @@ impl DevCloud {
     /// Adds an image to the catalogue, or replaces it; running instances go on as they are.
     pub fn set_image(&self, id: impl Into<String>, image: Image) {
         self.cloud.catalogue().images.insert(id.into(), image);
+    }
+
+    /// The newest messages that were published to a topic, oldest first, delivered or not; at most 1,000 of a region are
+    /// kept.
+    pub fn published(&self, topic_arn: &str) -> Vec<PublishedMessage> {
+        let world = self.cloud.world();
+        let regions = world.accounts.values().flat_map(|account| account.regions.values());
+        regions.flat_map(|region| region.sns.messages(topic_arn)).collect()
     }
 
     /// The address that a resolver without a cache would get for `name` now, by the weights of its records.

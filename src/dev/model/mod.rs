@@ -31,6 +31,7 @@ pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub(crate) use operation::{Operation, operations};
+pub use sns::PublishedMessage;
 
 /// Everything that exists.
 #[derive(Debug)]
