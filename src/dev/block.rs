@@ -60,6 +60,20 @@ impl Block {
         Some(address)
     }
 
+    /// Takes this very address, unless it is taken or not of this block.
+    pub(crate) fn take(&mut self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+        (self.network().contains(&address) && self.taken.insert(address)).then_some(address)
+    }
+
+    /// Takes a free address for an instance whose subnet lies elsewhere.
+    pub(crate) fn take_outside_subnets(&mut self) -> Option<Ipv4Addr> {
+        let part = Ipv4Net::new_assert(Ipv4Addr::new(127, self.a, 240, 0), 20);
+        let kept = self.load_balancers();
+        let address = part.hosts().find(|address| !kept.contains(address) && !self.taken.contains(address))?;
+        self.taken.insert(address);
+        Some(address)
+    }
+
     /// Takes a free address for a load balancer: from the block's last 256, where no subnet may be.
     pub(crate) fn take_for_load_balancer(&mut self) -> Option<Ipv4Addr> {
         let (x, y, _) = SENTINEL;

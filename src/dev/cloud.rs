@@ -27,6 +27,10 @@ pub(crate) struct Timing {
     pub(crate) propagation: Duration,
     /// From `RunInstances` to `running`, at least.
     pub(crate) run: Duration,
+    /// How long after a launch describe calls may still not find the instance.
+    pub(crate) consistency: Duration,
+    /// From `running` to status checks that say something.
+    pub(crate) status: Duration,
     /// From a record change's success to `INSYNC`.
     pub(crate) dns: Duration,
     /// Health-check intervals and time-outs are divided by this.

@@ -146,6 +146,8 @@ impl DevCloud {
             catalogue,
             propagation,
             run_delay,
+            consistency_delay,
+            status_delay,
             dns_delay,
             health_speed,
             metrics_delay,
@@ -161,6 +163,8 @@ impl DevCloud {
         let timing = Timing {
             propagation,
             run: run_delay,
+            consistency: consistency_delay,
+            status: status_delay,
             dns: dns_delay,
             health_speed,
             metrics: metrics_delay,

@@ -21,6 +21,10 @@ pub struct DevOptions {
     pub propagation: Duration,
     /// How long an instance is `pending`, at least.
     pub run_delay: Duration,
+    /// How long after a launch describe calls may still not find the instance; each instance draws its own time.
+    pub consistency_delay: Duration,
+    /// How long status checks of a running instance say `initializing`; a few minutes on AWS.
+    pub status_delay: Duration,
     /// How long a DNS change is `PENDING`.
     pub dns_delay: Duration,
     /// Health-check intervals are divided by this: with 10, an interval of 5 s is 0.5 s. Time-outs are not changed.
@@ -55,6 +59,8 @@ impl Default for DevOptions {
             catalogue: Catalogue::default(),
             propagation: Duration::ZERO,
             run_delay: Duration::ZERO,
+            consistency_delay: Duration::ZERO,
+            status_delay: Duration::ZERO,
             dns_delay: Duration::ZERO,
             health_speed: 50,
             metrics_delay: Duration::ZERO,

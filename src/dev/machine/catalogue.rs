@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dev::app::AppOptions;
 
 /// A catalogue is written by hand; whatever is larger is another file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The account that owns Amazon's images.
+const AMAZON: &str = "137112412989";
 
 /// The images that instances can be launched from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub struct Image {
     /// What `DescribeImages` answers; the image's id where it is missing.
     #[serde(default)]
     pub name: Option<String>,
+    /// The account that owns it, which makes it a public image to all others; every account's own where it is missing.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// What `DescribeImages` answers; it is not compared with this machine's own.
     #[serde(default)]
     pub architecture: Architecture,
@@ -47,7 +53,7 @@ pub struct Image {
 }
 
 /// An image's processor architecture, as EC2 names it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Architecture {
     /// 64-bit x86.
     #[default]
@@ -71,6 +77,8 @@ pub enum ImageState {
     Failed,
     /// It has been withdrawn; `DescribeImages` no longer finds it.
     Deregistered,
+    /// Taken out of use for now: no launches, and listed only where asked for.
+    Disabled,
 }
 
 /// Why a catalogue cannot be used.
@@ -160,6 +168,7 @@ impl Image {
             port,
             environment: BTreeMap::new(),
             name: None,
+            owner: None,
             architecture: Architecture::default(),
             state: ImageState::default(),
             sample: None,
@@ -172,6 +181,11 @@ impl Image {
         Self { sample: Some(options), ..Self::new(vec!["(the sample program)".into()], port) }
     }
 
+    /// The name that AWS gives to some accounts that own images.
+    pub(crate) fn owner_alias(&self) -> Option<&'static str> {
+        (self.owner.as_deref() == Some(AMAZON)).then_some("amazon")
+    }
+
     fn check(&self, id: &str) -> Result<(), String> {
         let digits = id.strip_prefix("ami-").unwrap_or_default();
         if !(8..=17).contains(&digits.len()) || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
@@ -181,6 +195,9 @@ impl Image {
         }
         if self.command.first().is_none_or(String::is_empty) {
             return Err(format!("image {id}: `command` must name a program, for example [./my-server, \"{{port}}\"]"));
+        }
+        if self.owner.as_ref().is_some_and(|owner| owner.len() != 12 || !owner.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(format!("image {id}: `owner` must be an account id, twelve digits"));
         }
         if self.port == 0 {
             return Err(format!("image {id}: `port` must be 1 to 65535, the port on which the program serves"));

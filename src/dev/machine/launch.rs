@@ -1,7 +1,7 @@
 //! What a machine is started with, how it ends, and why it did not start.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
@@ -20,6 +20,8 @@ pub struct Launch {
     pub instance_id: String,
     /// User data, already decoded; the program gets it as `USER_DATA`.
     pub user_data: Option<String>,
+    /// Where the instance metadata is served, if it is; AWS's SDKs learn it from `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
+    pub metadata: Option<SocketAddr>,
     /// Where standard output and error go, readable by the owner only; `None` discards them.
     pub log: Option<PathBuf>,
 }

@@ -1,8 +1,10 @@
 //! What instances are: real child processes, and the catalogue that says which program an image is.
 
 mod catalogue;
+mod facts;
 mod keeper;
 mod launch;
+mod metadata;
 mod process;
 mod program;
 
@@ -12,7 +14,9 @@ mod tests;
 use std::time::Duration;
 
 pub use catalogue::{Architecture, Catalogue, CatalogueError, Image, ImageState};
+pub use facts::MetadataFacts;
 pub use launch::{Ended, Launch, MachineError};
+pub use metadata::{MetadataServer, MetadataSource};
 pub use process::Process;
 pub use program::Program;
 

@@ -13,14 +13,20 @@ use tokio::sync::watch;
 use super::{Ended, Launch, MachineError, keeper};
 
 /// Never passed on: the program of an image is no business of the user's AWS account.
-const WITHHELD: [&str; 6] = [
+const WITHHELD: [&str; 9] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_EC2_METADATA_DISABLED",
 ];
+
+/// Where AWS's SDKs look for the instance metadata; 169.254.169.254 cannot be bound here.
+const METADATA: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 
 /// A running program. It is killed when this is dropped, and when our own process ends.
 #[derive(Debug)]
@@ -144,6 +150,11 @@ impl Launch {
         for name in WITHHELD {
             command.env_remove(name);
         }
+        match &self.metadata {
+            Some(address) => command.env(METADATA, format!("http://{address}")),
+            // Not somebody else's.
+            None => command.env_remove(METADATA),
+        };
         if let Some(user_data) = &self.user_data {
             command.env("USER_DATA", user_data);
         }
@@ -184,6 +195,7 @@ mod tests {
             address: [127, 0, 0, 1].into(),
             instance_id: "i-1".into(),
             user_data: None,
+            metadata: None,
             log: None,
         };
         let command = launch.command();

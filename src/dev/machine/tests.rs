@@ -21,6 +21,7 @@ fn launch(command: &[&str], log: Option<PathBuf>) -> Launch {
         address: [127, 0, 7, 9].into(),
         instance_id: "i-0123".into(),
         user_data: Some("hello".into()),
+        metadata: None,
         log,
     }
 }

@@ -150,16 +150,11 @@ pub(crate) async fn run(cloud: &Arc<Cloud>, scope: &Scope, name: &str, form: &No
     }
     let operation = operations(scope.service).iter().find(|operation| operation.name == name);
     let operation = operation.ok_or_else(|| ApiError::unknown_operation(name))?;
-    let mut form = form.clone();
-    if scope.service == Service::Ec2 && form.take("DryRun").as_deref() == Some("true") {
-        let said = "Request would have succeeded, but DryRun flag is set.";
-        return Err(ApiError::new("DryRunOperation", said).status(412));
-    }
     let document = {
         let mut world = cloud.world();
         let (region, block) = world.region(&scope.place);
         let mut ctx = Ctx { cloud, caller: &scope.caller, region, block };
-        let document = operation.run(&mut ctx, &form)?;
+        let document = operation.run(&mut ctx, form)?;
         if !operation.reads() {
             ctx.region.elb.settle(&ctx.region.ec2);
         }

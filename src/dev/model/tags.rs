@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dev::wire::{ApiError, Xml};
 
@@ -10,7 +10,7 @@ use crate::dev::wire::{ApiError, Xml};
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// A tag in a request.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Tag {
     pub(crate) key: String,

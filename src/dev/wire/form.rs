@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::de::ParamError;
 
 /// How deep names may nest; the deepest parameter of the modelled operations has 9 parts.
@@ -15,7 +17,7 @@ const PARAMS_MAX: usize = 10_000;
 const VALUES_MAX: usize = 400_000;
 
 /// A parameter, a structure or a list of a request.
-#[derive(Default, Clone, PartialEq, Eq)]
+#[derive(Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Node {
     /// What it was written as.
     pub(super) kind: Kind,
@@ -26,7 +28,7 @@ pub(crate) struct Node {
 }
 
 /// What a value was written as. In a form everything is text, and only the operation knows better.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// A form's, of whatever type.
     #[default]
@@ -81,6 +83,13 @@ impl Node {
 
     pub(super) fn of_kind(kind: Kind) -> Self {
         Self { kind, value: None, children: BTreeMap::new() }
+    }
+
+    /// The parameters with these names, and all others.
+    pub(crate) fn split(&self, names: &[&str]) -> (Self, Self) {
+        let (own, rest) = self.children.clone().into_iter().partition(|(name, _)| names.contains(&name.as_str()));
+        let node = |children| Self { kind: self.kind, value: None, children };
+        (node(own), node(rest))
     }
 
     /// Takes a top-level text parameter such as `Action` out of the tree.

@@ -1,121 +1,226 @@
-//! Instances as they are described.
+//! An instance: what is known about it, and the states it passes through.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::filter::{self, Filter};
-use super::placement::architecture_name;
-use super::{Ec2, paged};
-use crate::dev::machine::{Architecture, Machine};
-use crate::dev::model::tags::{Tags, ec2_tag_set};
-use crate::dev::model::{Answer, Ctx};
+use super::Ec2;
+use super::spec::{BlockDevice, LaunchSpec, MetadataOptions, Monitoring, Placement, Profile, ShutdownBehavior};
+use crate::dev::machine::{Architecture, Machine, MetadataServer};
+use crate::dev::model::tags::Tags;
 use crate::dev::wire::{ApiError, Xml};
 
-/// An instance. Terminated ones stay visible.
-#[derive(Debug)]
+/// How long terminated instances stay visible.
+pub(super) const TERMINATED_VISIBLE: Duration = Duration::from_secs(60 * 60);
+/// Ids that one call may name.
+const IDS_MAX: usize = 1000;
+
+/// An instance. Terminated ones stay visible for about an hour.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     /// Its place in the order of launches.
     pub(super) number: u64,
     pub(super) reservation: String,
-    pub(super) image_id: String,
+    /// Its place in its reservation.
+    pub(super) launch_index: u32,
+    /// The service that launched it, if it was not a user; `requesterId` of its reservation.
+    pub(super) requester: Option<String>,
+    pub(crate) image_id: String,
     pub(super) architecture: Architecture,
-    pub(super) instance_type: String,
+    pub(crate) instance_type: String,
     pub(crate) subnet: String,
     pub(crate) vpc: String,
     pub(crate) zone: String,
-    pub(super) security_groups: Vec<String>,
+    pub(crate) security_groups: Vec<String>,
     pub(super) client_token: Option<String>,
-    pub(super) launched: Timestamp,
+    pub(crate) launched: Timestamp,
+    /// Describe calls do not find it before that: the API is eventually consistent.
+    pub(super) visible: Timestamp,
+    /// Where its program serves and is reached: a loopback address.
     pub(crate) address: Ipv4Addr,
+    /// Its address in its subnet; the same as `address` where the subnet lies in the dev cloud's own block.
+    pub(super) private: Ipv4Addr,
+    /// Whether `address` is described as its public address.
+    pub(super) public: bool,
+    pub(super) interface: Interface,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) settings: Settings,
     pub(crate) state: InstanceState,
-    /// Why it is in that state, where there is something to say: AWS's code and message.
-    pub(super) reason: Option<(&'static str, String)>,
-    pub(crate) machine: Option<Arc<Machine>>,
+    /// Since when it is in that state.
+    pub(crate) since: Timestamp,
+    /// Why it is in that state, where there is something to say.
+    pub(super) reason: Option<Reason>,
+    /// Whether it was ever running: one that was is stopped, not terminated, when it cannot be started.
+    pub(super) ran: bool,
+    /// Pending instances that there will be no capacity for.
+    pub(super) doomed: bool,
+    /// Fails its status checks on purpose, since then.
+    pub(super) impaired: Option<Timestamp>,
     pub(crate) tags: Tags,
+    /// Its program, while it runs.
+    #[serde(skip)]
+    pub(crate) machine: Option<Arc<Machine>>,
+    /// What serves its metadata, while it runs.
+    #[serde(skip)]
+    pub(super) metadata: Option<Arc<MetadataServer>>,
 }
 
-/// The states that an instance passes through; nothing is ever stopped without being terminated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be changed after the launch, and what is stored only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Settings {
+    pub(super) key_name: Option<String>,
+    /// ARN of the instance profile.
+    pub(super) profile: Option<String>,
+    pub(super) metadata: MetadataOptions,
+    pub(super) monitoring: bool,
+    pub(super) ebs_optimized: bool,
+    pub(super) disable_termination: bool,
+    pub(super) disable_stop: bool,
+    pub(super) shutdown_behavior: ShutdownBehavior,
+    pub(super) source_dest_check: bool,
+    /// Base64, as it was given.
+    pub(super) user_data: Option<String>,
+    pub(super) credits: Option<String>,
+}
+
+/// The network interface that every instance has.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Interface {
+    pub(super) id: String,
+    pub(super) attachment: String,
+    pub(super) mac: String,
+    pub(super) description: String,
+    pub(super) delete_on_termination: bool,
+    pub(super) tags: Tags,
+}
+
+/// A volume, as data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Volume {
+    pub(super) id: String,
+    pub(super) device: BlockDevice,
+    pub(super) tags: Tags,
+}
+
+/// AWS's code and message for a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reason {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// The states that an instance passes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum InstanceState {
     Pending,
     Running,
+    Stopping,
+    Stopped,
     ShuttingDown,
     Terminated,
 }
 
 impl InstanceState {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::ShuttingDown => "shutting-down",
             Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
         }
     }
 
-    const fn code(self) -> u16 {
+    pub(super) const fn code(self) -> u16 {
         match self {
             Self::Pending => 0,
             Self::Running => 16,
             Self::ShuttingDown => 32,
             Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
+        }
+    }
+
+    /// Whether it will never run again.
+    pub(crate) const fn is_over(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+
+    pub(super) fn write(self, xml: &mut Xml) {
+        xml.leaf("code", self.code()).leaf("name", self.name());
+    }
+}
+
+impl Reason {
+    /// The user asked for it.
+    pub(super) fn user() -> Self {
+        Self::new("Client.UserInitiatedShutdown", "User initiated shutdown")
+    }
+
+    pub(super) fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: format!("{code}: {message}") }
+    }
+}
+
+impl Instance {
+    pub(super) fn enter(&mut self, state: InstanceState, now: Timestamp, reason: Option<Reason>) {
+        (self.state, self.since, self.reason) = (state, now, reason);
+    }
+
+    /// The DNS name that goes with its private address.
+    pub(super) fn private_name(&self, region: &str) -> String {
+        let dashed = self.private.to_string().replace('.', "-");
+        let domain =
+            if region == "us-east-1" { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") };
+        format!("ip-{dashed}.{domain}")
+    }
+
+    /// What it would be launched with again.
+    pub(super) fn as_spec(&self) -> LaunchSpec {
+        let Settings { key_name, profile, metadata, monitoring, .. } = &self.settings;
+        LaunchSpec {
+            image_id: Some(self.image_id.clone()),
+            instance_type: Some(self.instance_type.clone()),
+            key_name: key_name.clone(),
+            user_data: self.settings.user_data.clone(),
+            metadata_options: Some(metadata.clone()),
+            iam_instance_profile: profile.clone().map(|arn| Profile { arn: Some(arn), name: None }),
+            monitoring: Some(Monitoring { enabled: *monitoring }),
+            placement: Some(Placement { availability_zone: Some(self.zone.clone()), ..Placement::default() }),
+            block_device_mapping: self.volumes.iter().map(|volume| volume.device.clone()).collect(),
+            network_interface: vec![super::spec::Interface {
+                device_index: Some(0),
+                subnet_id: Some(self.subnet.clone()),
+                security_group_id: self.security_groups.clone(),
+                delete_on_termination: Some(self.interface.delete_on_termination),
+                ..super::spec::Interface::default()
+            }],
+            ebs_optimized: Some(self.settings.ebs_optimized),
+            disable_api_termination: Some(self.settings.disable_termination),
+            disable_api_stop: Some(self.settings.disable_stop),
+            instance_initiated_shutdown_behavior: Some(self.settings.shutdown_behavior),
+            ..LaunchSpec::default()
         }
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct Describe {
-    #[serde(default)]
-    instance_id: Vec<String>,
-    #[serde(default)]
-    filter: Vec<Filter>,
-    next_token: Option<String>,
-    max_results: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct DescribeStatus {
-    #[serde(default)]
-    instance_id: Vec<String>,
-    #[serde(default)]
-    filter: Vec<Filter>,
-    include_all_instances: Option<bool>,
-    next_token: Option<String>,
-    max_results: Option<u32>,
-}
-
-const FILTERS: [&str; 11] = [
-    "instance-id",
-    "instance-state-name",
-    "instance-state-code",
-    "client-token",
-    "image-id",
-    "subnet-id",
-    "vpc-id",
-    "availability-zone",
-    "private-ip-address",
-    "instance-type",
-    "reservation-id",
-];
-
 impl Ec2 {
-    /// All ids must exist: one bad id fails the whole call.
-    pub(super) fn check_instances(&self, ids: &[String]) -> Result<(), ApiError> {
-        let malformed = |id: &&String| {
-            let digits = id.strip_prefix("i-").unwrap_or_default();
-            !matches!(digits.len(), 8 | 17) || !digits.bytes().all(|b| b.is_ascii_hexdigit())
-        };
-        if let Some(id) = ids.iter().find(malformed) {
+    /// All ids must exist and be visible by now: one bad id fails the whole call.
+    pub(super) fn check_instances(&self, ids: &[String], now: Timestamp) -> Result<(), ApiError> {
+        if ids.len() > IDS_MAX {
+            return Err(ApiError::ec2_value(format!("At most {IDS_MAX} instance IDs can be named in one request")));
+        }
+        if let Some(id) = ids.iter().find(|id| !super::is_id(id, "i")) {
             return Err(ApiError::new("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
         }
-        let unknown: Vec<&str> =
-            ids.iter().filter(|id| !self.instances.contains_key(*id)).map(String::as_str).collect();
+        let known = |id: &str| self.instances.get(id).is_some_and(|instance| instance.visible <= now);
+        let unknown: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !known(id)).collect();
         match unknown.as_slice() {
             [] => Ok(()),
             [id] => Err(ApiError::new("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))),
@@ -126,125 +231,21 @@ impl Ec2 {
         }
     }
 
-    fn in_order(&self) -> Vec<&Instance> {
-        let mut all: Vec<_> = self.instances.values().collect();
+    /// The instances that can be seen, in the order of their launch.
+    pub(super) fn visible(&self, now: Timestamp) -> Vec<&Instance> {
+        let mut all: Vec<_> = self.instances.values().filter(|instance| instance.visible <= now).collect();
         all.sort_by_key(|instance| instance.number);
         all
     }
-}
 
-fn passes(filters: &[Filter], instance: &Instance) -> bool {
-    let (code, address) = (instance.state.code().to_string(), instance.address.to_string());
-    filter::passes(filters, &instance.tags, |name| match name {
-        "instance-id" => vec![instance.id.as_str()],
-        "instance-state-name" => vec![instance.state.name()],
-        "instance-state-code" => vec![code.as_str()],
-        "client-token" => vec![instance.client_token.as_deref().unwrap_or_default()],
-        "image-id" => vec![instance.image_id.as_str()],
-        "subnet-id" => vec![instance.subnet.as_str()],
-        "vpc-id" => vec![instance.vpc.as_str()],
-        "availability-zone" => vec![instance.zone.as_str()],
-        "private-ip-address" => vec![address.as_str()],
-        "instance-type" => vec![instance.instance_type.as_str()],
-        _ => vec![instance.reservation.as_str()],
-    })
-}
-
-pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
-    filter::check(&input.filter, &FILTERS)?;
-    let ec2 = &ctx.region.ec2;
-    if !input.instance_id.is_empty() && input.max_results.is_some() {
-        let said = "The parameter instancesSet cannot be used with the parameter maxResults";
-        return Err(ApiError::new("InvalidParameterCombination", said));
-    }
-    ec2.check_instances(&input.instance_id)?;
-    let mut reservations: Vec<Vec<&Instance>> = Vec::new();
-    for instance in ec2.in_order() {
-        let wanted = input.instance_id.is_empty() || input.instance_id.contains(&instance.id);
-        if !wanted || !passes(&input.filter, instance) {
-            continue;
-        }
-        match reservations.last_mut() {
-            Some(last) if last[0].reservation == instance.reservation => last.push(instance),
-            _ => reservations.push(vec![instance]),
-        }
-    }
-    let pages = (input.next_token.as_deref(), input.max_results);
-    let key = |reservation: &Vec<&Instance>| reservation[0].reservation.clone();
-    paged(reservations, key, pages, "reservationSet", |xml, instances| {
-        write_reservation(xml, &ctx.region.account, &instances)
-    })
-}
-
-/// Instances of one launch, never none.
-pub(super) fn write_reservation(xml: &mut Xml, account: &str, instances: &[&Instance]) {
-    xml.leaf_if("reservationId", instances.first().map(|first| &first.reservation)).leaf("ownerId", account);
-    xml.list("groupSet", "item", None::<()>, |_, ()| {});
-    xml.list("instancesSet", "item", instances.iter().enumerate(), |xml, (index, instance)| {
-        write(xml, index, instance);
-    });
-}
-
-fn write(xml: &mut Xml, index: usize, instance: &Instance) {
-    xml.leaf("instanceId", &instance.id).leaf("imageId", &instance.image_id);
-    xml.node("instanceState", |xml| write_state(xml, instance.state));
-    let gone = instance.state == InstanceState::Terminated;
-    xml.leaf("amiLaunchIndex", index).leaf("instanceType", &instance.instance_type);
-    xml.leaf("launchTime", instance.launched).leaf("architecture", architecture_name(instance.architecture));
-    xml.node("placement", |xml| {
-        xml.leaf("availabilityZone", &instance.zone).leaf("tenancy", "default");
-    });
-    xml.node("monitoring", |xml| {
-        xml.leaf("state", "disabled");
-    });
-    // A terminated instance has left its network.
-    if !gone {
-        xml.leaf("subnetId", &instance.subnet).leaf("vpcId", &instance.vpc);
-        xml.leaf("privateIpAddress", instance.address).leaf("privateDnsName", instance.address);
-        xml.list("groupSet", "item", &instance.security_groups, |xml, id| {
-            xml.leaf("groupId", id);
-        });
-    }
-    if let Some((code, message)) = &instance.reason {
-        xml.leaf("reason", message).node("stateReason", |xml| {
-            xml.leaf("code", code).leaf("message", message);
-        });
-    }
-    xml.leaf_if("clientToken", instance.client_token.as_ref());
-    xml.leaf("rootDeviceType", "ebs").leaf("virtualizationType", "hvm");
-    ec2_tag_set(xml, &instance.tags);
-}
-
-pub(super) fn write_state(xml: &mut Xml, state: InstanceState) {
-    xml.leaf("code", state.code()).leaf("name", state.name());
-}
-
-pub(super) fn describe_status(ctx: &mut Ctx<'_>, input: DescribeStatus) -> Answer {
-    filter::check(&input.filter, &FILTERS)?;
-    let ec2 = &ctx.region.ec2;
-    ec2.check_instances(&input.instance_id)?;
-    let all = input.include_all_instances.unwrap_or(false);
-    let mut found = ec2.in_order();
-    found.retain(|instance| {
-        (all || instance.state == InstanceState::Running)
-            && (input.instance_id.is_empty() || input.instance_id.contains(&instance.id))
-            && passes(&input.filter, instance)
-    });
-    let pages = (input.next_token.as_deref(), input.max_results);
-    paged(
-        found,
-        |instance| instance.id.clone(),
-        pages,
-        "instanceStatusSet",
-        |xml, instance| {
-            let status = if instance.state == InstanceState::Running { "ok" } else { "not-applicable" };
-            xml.leaf("instanceId", &instance.id).leaf("availabilityZone", &instance.zone);
-            xml.node("instanceState", |xml| write_state(xml, instance.state));
-            for name in ["systemStatus", "instanceStatus"] {
-                xml.node(name, |xml| {
-                    xml.leaf("status", status);
-                });
+    /// Forgets the instances that have been terminated for long enough.
+    pub(super) fn forget_terminated(&mut self, now: Timestamp) {
+        while let Some((since, id)) = self.terminated.front() {
+            if now.duration_since(*since) < jiff::SignedDuration::try_from(TERMINATED_VISIBLE).unwrap_or_default() {
+                return;
             }
-        },
-    )
+            self.instances.remove(id);
+            self.terminated.pop_front();
+        }
+    }
 }

@@ -1,74 +1,174 @@
 //! EC2: networks, images, launch templates and instances.
 
+mod attributes;
+mod capacity;
+mod describe;
+mod facts;
 mod filter;
+mod gateways;
 mod images;
 mod instance;
+mod interfaces;
 mod launch;
 mod lifecycle;
-mod network;
+mod operations;
 mod placement;
+mod placing;
+mod power;
+mod routes;
 mod security;
+mod service;
+mod spec;
+mod status;
+mod subnets;
 mod tagging;
 mod templates;
+mod vpcs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 
-use super::tags::Tags;
-use super::{Answer, Operation, input};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Answer, Ctx, input};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
+pub(crate) use capacity::Capacity;
+pub use capacity::Shortage;
+pub(crate) use images::Record;
 pub(crate) use instance::{Instance, InstanceState};
-pub(crate) use network::{Subnet, Vpc};
+pub(crate) use operations::OPERATIONS;
+pub(crate) use service::{LaunchRequest, Looks, check_launch, launch_one, start_one, stop_one, terminate_one};
+pub(crate) use subnets::Subnet;
+pub(crate) use templates::TemplateRef;
+pub(crate) use vpcs::Vpc;
+
+/// The root volume of every instance.
+const ROOT_DEVICE: &str = "/dev/xvda";
 
 /// EC2's state in one region.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ec2 {
     pub(crate) vpcs: BTreeMap<String, Vpc>,
     pub(crate) subnets: BTreeMap<String, Subnet>,
     pub(crate) security_groups: BTreeMap<String, security::SecurityGroup>,
+    gateways: BTreeMap<String, gateways::Gateway>,
+    route_tables: BTreeMap<String, routes::RouteTable>,
     templates: BTreeMap<String, templates::Template>,
     pub(crate) instances: BTreeMap<String, Instance>,
-    /// Images are the same in all regions; their tags are not.
-    image_tags: BTreeMap<String, Tags>,
-    /// Every launch with a client token: the zone, the request, and what it launched.
+    /// What is known of images besides the catalogue: those made here, and changes of the others.
+    images: BTreeMap<String, Record>,
+    /// Every launch with a client token: the zone (none for a regional token), and what it launched.
+    #[serde(with = "tokens")]
     tokens: BTreeMap<(String, String), launch::Remembered>,
     /// How many instances were ever launched; instances are listed in that order.
     launched: u64,
+    /// Terminated instances, in the order of their end.
+    terminated: VecDeque<(Timestamp, String)>,
+    /// Shortages and quotas set on purpose.
+    pub(crate) capacity: Capacity,
 }
 
-/// What is modelled, and what is missing of it.
-pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::xml("CreateVpc", "", |ctx, form| network::create_vpc(ctx, read(form)?)),
-    Operation::xml("DescribeVpcs", "", |ctx, form| network::describe_vpcs(ctx, read(form)?)),
-    Operation::xml("CreateSubnet", "", |ctx, form| network::create_subnet(ctx, read(form)?)),
-    Operation::xml("DescribeSubnets", "", |ctx, form| network::describe_subnets(ctx, read(form)?)),
-    Operation::xml("CreateSecurityGroup", "", |ctx, form| security::create(ctx, read(form)?)),
-    Operation::xml("DescribeSecurityGroups", "", |ctx, form| security::describe(ctx, read(form)?)),
-    Operation::xml("DescribeAvailabilityZones", "", |ctx, form| placement::describe_zones(ctx, read(form)?)),
-    Operation::xml("DescribeInstanceTypes", "", |_, form| placement::describe_types(read(form)?)),
-    Operation::xml("DescribeImages", "", |ctx, form| images::describe(ctx, read(form)?)),
-    Operation::xml("RegisterImage", "", |ctx, form| images::register(ctx, read(form)?)),
-    Operation::xml("DeregisterImage", "", |ctx, form| images::deregister(ctx, read(form)?)),
-    Operation::xml("CreateLaunchTemplate", "", |ctx, form| templates::create(ctx, read(form)?)),
-    Operation::xml("CreateLaunchTemplateVersion", "", |ctx, form| templates::create_version(ctx, read(form)?)),
-    Operation::xml("ModifyLaunchTemplate", "", |ctx, form| templates::modify(ctx, read(form)?)),
-    Operation::xml("DescribeLaunchTemplates", "", |ctx, form| templates::describe(ctx, read(form)?)),
-    Operation::xml("DescribeLaunchTemplateVersions", "", |ctx, form| templates::describe_versions(ctx, read(form)?)),
-    Operation::xml("RunInstances", "", |ctx, form| launch::run_instances(ctx, read(form)?, form)),
-    Operation::xml("DescribeInstances", "", |ctx, form| instance::describe(ctx, read(form)?)),
-    Operation::xml("DescribeInstanceStatus", "", |ctx, form| instance::describe_status(ctx, read(form)?)),
-    Operation::xml("TerminateInstances", "", |ctx, form| lifecycle::terminate(ctx, read(form)?)),
-    Operation::xml("CreateTags", "", |ctx, form| tagging::create(ctx, read(form)?)),
-    Operation::xml("DeleteTags", "", |ctx, form| tagging::delete(ctx, read(form)?)),
-    Operation::xml("DescribeTags", "", |ctx, form| tagging::describe(ctx, read(form)?)),
-];
+impl Ec2 {
+    /// Makes a running instance fail its status checks, or pass them again; false if there is no such instance.
+    pub(crate) fn set_impaired(&mut self, id: &str, since: Option<Timestamp>) -> bool {
+        let instance = self.instances.get_mut(id);
+        instance.map(|instance| instance.impaired = since).is_some()
+    }
+}
 
-fn read<T: serde::de::DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
+/// Starts again what the saved state says should run.
+pub(crate) fn revive(ctx: &mut Ctx<'_>) {
+    lifecycle::revive(ctx);
+}
+
+/// JSON has no keys of two parts.
+mod tokens {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::launch::Remembered;
+
+    type Tokens = BTreeMap<(String, String), Remembered>;
+
+    pub(super) fn serialize<S: Serializer>(tokens: &Tokens, serializer: S) -> Result<S::Ok, S::Error> {
+        tokens.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tokens, D::Error> {
+        Vec::<((String, String), Remembered)>::deserialize(deserializer).map(|all| all.into_iter().collect())
+    }
+}
+
+fn read<T: DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
     input(Service::Ec2, form)
+}
+
+/// Runs an operation, unless the request only asks whether it would be allowed to.
+fn call<T: DeserializeOwned>(ctx: &mut Ctx<'_>, form: &Node, run: impl FnOnce(&mut Ctx<'_>, T) -> Answer) -> Answer {
+    let mut form = form.clone();
+    let dry = take_dry_run(&mut form)?;
+    let input = read(&form)?;
+    if dry {
+        return Err(dry_run_succeeded());
+    }
+    ctx.region.ec2.forget_terminated(ctx.cloud.clock.now());
+    run(ctx, input)
+}
+
+/// Whether the request is a dry run.
+fn take_dry_run(form: &mut Node) -> Result<bool, ApiError> {
+    match form.take("DryRun").as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(ApiError::ec2_value(format!("Invalid value '{other}' for boolean parameter DryRun"))),
+    }
+}
+
+fn dry_run_succeeded() -> ApiError {
+    let said = "Request would have succeeded, but DryRun flag is set.";
+    ApiError::new("DryRunOperation", said).status(412)
+}
+
+/// Whether `id` has the form of an id: a prefix and 8 or 17 hexadecimal digits.
+fn is_id(id: &str, prefix: &str) -> bool {
+    let digits = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+    matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// An id for an instance profile, which only IAM would know: the same for the same ARN.
+fn profile_id(arn: &str) -> String {
+    let digest = Sha256::digest(arn.as_bytes());
+    let letters =
+        digest.iter().take(17).map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)]));
+    format!("AIPA{}", letters.collect::<String>())
+}
+
+/// What operations answer that have nothing to tell.
+fn done() -> Xml {
+    let mut xml = Xml::default();
+    xml.leaf("return", true);
+    xml
 }
 
 /// Writes one page of `items`, and `nextToken` where there is another.
 fn paged<T>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> String,
+    pages: (Option<&str>, Option<u32>),
+    set: &str,
+    write: impl FnMut(&mut Xml, T),
+) -> Answer {
+    paged_within(5..=1000, items, key, pages, set, write)
+}
+
+/// The same where pages have other sizes.
+fn paged_within<T>(
+    sizes: RangeInclusive<u32>,
     items: Vec<T>,
     key: impl Fn(&T) -> String,
     (token, size): (Option<&str>, Option<u32>),
@@ -77,10 +177,12 @@ fn paged<T>(
 ) -> Answer {
     let size = match size {
         None => usize::MAX,
-        Some(size @ 5..=1000) => size as usize,
+        Some(size) if sizes.contains(&size) => size as usize,
         Some(size) => {
             return Err(ApiError::ec2_value(format!(
-                "Value ( {size} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000."
+                "Value ( {size} ) for parameter maxResults is invalid. Expecting a value between {} and {}.",
+                sizes.start(),
+                sizes.end()
             )));
         }
     };

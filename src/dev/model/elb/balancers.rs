@@ -29,7 +29,7 @@ pub(crate) struct LoadBalancer {
     pub(super) vpc: String,
     /// Subnet by zone.
     pub(super) zones: BTreeMap<String, String>,
-    security_groups: Vec<String>,
+    pub(super) security_groups: Vec<String>,
     created: Timestamp,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) tags: Tags,
@@ -43,7 +43,7 @@ pub(super) struct Create {
     #[serde(default)]
     subnets: Vec<String>,
     #[serde(default)]
-    security_groups: Vec<String>,
+    pub(super) security_groups: Vec<String>,
     scheme: Option<String>,
     #[serde(default)]
     tags: Vec<Tag>,

@@ -121,6 +121,16 @@ impl Elb {
         samples
     }
 
+    /// Whether a load balancer is in the subnet.
+    pub(crate) fn uses_subnet(&self, id: &str) -> bool {
+        self.balancers.values().any(|balancer| balancer.zones.values().any(|subnet| subnet == id))
+    }
+
+    /// Whether a load balancer is in the security group.
+    pub(crate) fn uses_security_group(&self, id: &str) -> bool {
+        self.balancers.values().any(|balancer| balancer.security_groups.iter().any(|group| group == id))
+    }
+
     /// Brings the data plane's targets in line after a change: what is not in use is neither checked nor sent to.
     pub(crate) fn settle(&mut self, ec2: &Ec2) {
         let references = self.references();
