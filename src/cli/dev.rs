@@ -12,7 +12,7 @@ use crate::config;
 use crate::dev::app::{self, AppOptions};
 use crate::dev::machine::Catalogue;
 use crate::dev::seed::Seed;
-use crate::dev::{DevCloud, DevOptions};
+use crate::dev::{BalancingOptions, DevCloud, DevOptions};
 use crate::engine::Stop;
 
 /// Run the dev cloud: AWS's load balancers, instances and DNS on loopback, for any AWS client.
@@ -47,6 +47,9 @@ pub(super) struct Dev {
     logs: Option<PathBuf>,
 }
 
+/// AWS goes on refusing to delete a target group for about this long after the last rule has let go of it.
+const LINGER: Duration = Duration::from_secs(10);
+
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
     Duration::try_from(span).map_err(|_| "must not be negative".into())
@@ -79,6 +82,7 @@ impl Dev {
             endpoint: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port),
             catalogue,
             propagation: self.propagation,
+            balancing: BalancingOptions { linger: LINGER, ..BalancingOptions::default() },
             health_speed: self.health_speed,
             logs: self.logs.clone(),
             ..DevOptions::default()

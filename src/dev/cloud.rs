@@ -17,6 +17,7 @@ use super::machine::Catalogue;
 use super::model::World;
 use super::name_server::NameOptions;
 use super::network::Network;
+use super::options::BalancingOptions;
 use crate::chance::Chance;
 use crate::clock::Clock;
 
@@ -33,12 +34,23 @@ pub(crate) struct Timing {
     pub(crate) status: Duration,
     /// From a record change's success to `INSYNC`.
     pub(crate) dns: Duration,
+    /// Load balancers and target groups.
+    pub(crate) balancing: BalancingOptions,
     /// Health-check intervals and time-outs are divided by this.
     pub(crate) health_speed: u32,
     /// From the end of a minute, or from `PutMetricData`, to the point being there to read.
     pub(crate) metrics: Duration,
     /// From a metric's first point to `ListMetrics` showing it.
     pub(crate) metrics_listing: Duration,
+}
+
+impl Timing {
+    /// How long a group that was just let go still counts as used: a fifth of the most, at least.
+    pub(crate) fn linger_by(&self, chance: &Chance) -> Duration {
+        let most = self.balancing.linger;
+        let least = most / 5;
+        least + chance.up_to(most.saturating_sub(least))
+    }
 }
 
 /// The running cloud, shared by the endpoint and the background tasks.

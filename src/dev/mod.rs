@@ -64,7 +64,7 @@ pub use model::PublishedMessage;
 pub use model::Resolver;
 pub use name_server::NameOptions;
 use network::Network;
-pub use options::{DevError, DevOptions};
+pub use options::{BalancingOptions, DevError, DevOptions};
 
 pub use crate::chance;
 use crate::chance::Chance;
@@ -149,6 +149,7 @@ impl DevCloud {
             consistency_delay,
             status_delay,
             dns_delay,
+            balancing,
             health_speed,
             metrics_delay,
             metrics_listing_delay,
@@ -166,6 +167,7 @@ impl DevCloud {
             consistency: consistency_delay,
             status: status_delay,
             dns: dns_delay,
+            balancing,
             health_speed,
             metrics: metrics_delay,
             metrics_listing: metrics_listing_delay,

@@ -27,6 +27,8 @@ pub struct DevOptions {
     pub status_delay: Duration,
     /// How long a DNS change is `PENDING`.
     pub dns_delay: Duration,
+    /// How long load balancers and target groups take.
+    pub balancing: BalancingOptions,
     /// Health-check intervals are divided by this: with 10, an interval of 5 s is 0.5 s. Time-outs are not changed.
     pub health_speed: u32,
     /// From the end of a minute, or from `PutMetricData`, to a metric's point being there to read; up to two minutes on
@@ -51,6 +53,18 @@ pub struct DevOptions {
     pub names: NameOptions,
 }
 
+/// How long load balancers and target groups take; by default everything is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BalancingOptions {
+    /// How long a new load balancer is `provisioning`; its targets are not checked before it is `active`.
+    pub provision: Duration,
+    /// From a target's registration, or its group's coming into use, to its first check.
+    pub registration: Duration,
+    /// How long, at most, `DeleteTargetGroup` is still refused after the last rule has let go of the group. Each time
+    /// it is something from a fifth of this to all of it, by chance.
+    pub linger: Duration,
+}
+
 impl Default for DevOptions {
     /// Any free port, no images, and everything as quick as it gets: for tests.
     fn default() -> Self {
@@ -62,6 +76,7 @@ impl Default for DevOptions {
             consistency_delay: Duration::ZERO,
             status_delay: Duration::ZERO,
             dns_delay: Duration::ZERO,
+            balancing: BalancingOptions::default(),
             health_speed: 50,
             metrics_delay: Duration::ZERO,
             metrics_listing_delay: Duration::ZERO,

@@ -46,6 +46,16 @@ pub(crate) fn dns() -> SeedSwitch {
 
 /// A world without instances, whose traffic is carried like this.
 pub(crate) async fn world(switch: SeedSwitch) -> World {
+    world_with(switch, None).await
+}
+
+/// The same over HTTPS, without which load balancers do not authenticate anybody.
+pub(crate) async fn secure_world(switch: SeedSwitch) -> World {
+    let certificate = "arn:aws:acm:eu-west-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef";
+    world_with(switch, Some(certificate.to_owned())).await
+}
+
+async fn world_with(switch: SeedSwitch, certificate: Option<String>) -> World {
     let command = [env!("CARGO_BIN_EXE_switchback"), "dev-app", "--app-version", "v1"].map(str::to_owned).to_vec();
     let image = Image::new(command, 8080);
     let arm = Image { architecture: Architecture::Arm64, ..image.clone() };
@@ -53,7 +63,7 @@ pub(crate) async fn world(switch: SeedSwitch) -> World {
     let images = [(IMAGE, image), (ARM, arm), (GONE, gone)].map(|(id, image)| (id.to_owned(), image)).into();
     let options = DevOptions { catalogue: Catalogue { images }, ..DevOptions::default() };
     let dev = DevCloud::start(options).await.expect("a dev cloud");
-    let seed = Seed { count: 0, switch: switch.clone(), ..Seed::new(IMAGE) };
+    let seed = Seed { count: 0, switch: switch.clone(), certificate, ..Seed::new(IMAGE) };
     let seeded = plant(&dev, &seed).await.expect("a small world");
     let config = dev.sdk_config(&seed.region);
     World {

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use switchback::dev::seed::SeedSwitch;
 use switchback::release::{Problem, SwitchPin, Traffic};
 
-use super::support::{World, blue, green, refusal, rule, world};
+use super::support::{World, blue, green, refusal, rule, secure_world, world};
 
 fn forward(tuples: &[(&str, i32)]) -> Action {
     let tuples = tuples
@@ -179,7 +179,7 @@ async fn a_redirect_and_a_fixed_response_are_foreign() {
 
 #[tokio::test]
 async fn authentication_before_the_forward_survives_a_flip_with_the_secret_that_aws_has() {
-    let world = world(rule()).await;
+    let world = secure_world(rule()).await;
     let config = AuthenticateOidcActionConfig::builder()
         .issuer("https://login.test")
         .authorization_endpoint("https://login.test/authorize")

@@ -4,6 +4,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, AuthenticateOidcActionConfig, ForwardActionConfig, PathPatternConditionConfig,
     ProtocolEnum, RuleCondition, RulePriorityPair, TargetGroupTuple,
 };
+use switchback::dev::seed::Seed;
 
 use super::support::{Rig, code, empty, forward, options};
 
@@ -162,7 +163,8 @@ async fn a_group_belongs_to_one_load_balancer_and_cannot_be_deleted_while_a_rule
 
 #[tokio::test]
 async fn authentication_before_a_forward_is_kept_and_its_secret_is_never_told() {
-    let rig = Rig::start(options(), empty()).await;
+    let certificate = "arn:aws:acm:eu-west-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef";
+    let rig = Rig::start(options(), Seed { certificate: Some(certificate.to_owned()), ..empty() }).await;
     let arn = rule(&rig, 1, &rig.world.target_groups[0]).await;
     let oidc = || {
         AuthenticateOidcActionConfig::builder()

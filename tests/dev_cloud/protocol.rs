@@ -60,12 +60,7 @@ async fn parameters_that_are_missing_unknown_or_wrong_are_named() {
         ("elasticloadbalancing", "Action=DescribeTargetHealth", "ValidationError", "TargetGroupArn"),
         ("elasticloadbalancing", "Action=DescribeRules&PageSize=401&ListenerArn=x", "ListenerNotFound", "listeners"),
         ("elasticloadbalancing", "Action=DescribeLoadBalancers&PageSize=401", "ValidationError", "401"),
-        (
-            "elasticloadbalancing",
-            "Action=ModifyRule&RuleArn=x&Transforms.member.1.Type=y",
-            "ValidationError",
-            "Transforms",
-        ),
+        ("elasticloadbalancing", "Action=ModifyRule&RuleArn=x&Hue.member.1.Type=y", "ValidationError", "Hue"),
         ("elasticloadbalancing", "Action=DescribeTags&ResourceArns=x", "ValidationError", "ResourceArns"),
         ("sts", "Action=GetCallerIdentity&Who=me", "ValidationError", "Who"),
     ] {

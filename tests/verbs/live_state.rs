@@ -217,6 +217,9 @@ async fn authentication_before_the_forward_is_kept_byte_for_byte_through_a_deplo
     let environment = with_rule("/*").replace("probe: /version, ", "");
     let rule = |seed: &mut Seed| {
         seed.switch = SeedSwitch::Rule { priority: 10, condition: SeedCondition::Path("/*".into()) };
+        // Only HTTPS listeners authenticate.
+        let certificate = "arn:aws:acm:eu-west-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef";
+        seed.certificate = Some(certificate.to_owned());
     };
     let world = World::with(DevOptions::default(), rule, &environment).await;
     let config = AuthenticateOidcActionConfig::builder()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, FixedResponseActionConfig, ForwardActionConfig, HostHeaderConditionConfig,
+    Action, ActionTypeEnum, Certificate, FixedResponseActionConfig, ForwardActionConfig, HostHeaderConditionConfig,
     PathPatternConditionConfig, ProtocolEnum, RuleCondition, TargetGroupAttribute, TargetGroupTuple,
 };
 
@@ -90,7 +90,13 @@ pub(super) async fn create(
         let made = made.load_balancers.unwrap_or_default().pop().ok_or_else(lacks("load balancer"))?;
         let arn = made.load_balancer_arn.ok_or_else(lacks("load balancer ARN"))?;
         let name = made.dns_name.ok_or_else(lacks("DNS name"))?;
-        let listener = clients.elb.create_listener().load_balancer_arn(&arn).protocol(ProtocolEnum::Http);
+        let listener = clients.elb.create_listener().load_balancer_arn(&arn);
+        let listener = match &seed.certificate {
+            None => listener.protocol(ProtocolEnum::Http),
+            Some(arn) => {
+                listener.protocol(ProtocolEnum::Https).certificates(Certificate::builder().certificate_arn(arn).build())
+            }
+        };
         let listener = listener.port(seed.listener_port.into()).default_actions(default);
         let listener = listener.send().await.map_err(failed("create a listener"))?;
         let listener = listener.listeners.unwrap_or_default().pop().and_then(|listener| listener.listener_arn);

@@ -48,6 +48,8 @@ pub struct Seed {
     pub instance_port: u16,
     /// The port on which load balancers listen.
     pub listener_port: u16,
+    /// ARN of a certificate: with one, load balancers listen for HTTPS.
+    pub certificate: Option<String>,
     /// Health checks ask for this path, every 5 s by the API (the dev cloud may be told to be quicker).
     pub health_path: String,
     /// The target groups' deregistration delay, in seconds.
@@ -139,6 +141,7 @@ impl Default for Seed {
             count: 0,
             instance_port: 8080,
             listener_port: 8080,
+            certificate: None,
             health_path: "/healthz".into(),
             deregistration_delay_s: 1,
             switch: SeedSwitch::DefaultAction,
@@ -184,7 +187,8 @@ pub async fn plant(cloud: &DevCloud, seed: &Seed) -> Result<Seeded, DevError> {
         SeedSwitch::DefaultAction | SeedSwitch::Rule { .. } => None,
     };
     cloud.forget_calls();
-    let url = format!("http://{}:{}", balanced.addresses[0], seed.listener_port);
+    let scheme = if seed.certificate.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}:{}", balanced.addresses[0], seed.listener_port);
     Ok(Seeded {
         load_balancers: balanced.load_balancers,
         addresses: balanced.addresses,

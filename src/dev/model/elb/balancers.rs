@@ -5,14 +5,21 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::attributes::balancer_defaults;
+use super::attributes::{Attributes, balancer_defaults};
+use super::limits;
 use super::listeners::CLOSE_GRACE;
+use super::protocols::{Kind, not_in_enum};
+use super::subnets::{self, SubnetsIn};
 use super::tagging;
 use super::{Elb, check_name, paged};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
+use crate::dev::network::Network;
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Service, Xml};
 
@@ -20,20 +27,31 @@ use crate::dev::wire::{ApiError, Service, Xml};
 pub(crate) const HOSTED_ZONE: &str = "Z0DEVCLOUDELB";
 
 /// A load balancer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoadBalancer {
     arn: String,
     name: String,
+    pub(crate) kind: Kind,
     pub(crate) address: Ipv4Addr,
-    scheme: String,
+    pub(super) internal: bool,
     pub(super) vpc: String,
     /// Subnet by zone.
     pub(super) zones: BTreeMap<String, String>,
+    /// Addresses that an internal Network Load Balancer was given, by zone.
+    pub(super) private_addresses: BTreeMap<String, Ipv4Addr>,
     pub(super) security_groups: Vec<String>,
     created: Timestamp,
-    pub(super) attributes: BTreeMap<String, String>,
+    /// When it is no longer `provisioning`.
+    pub(super) active: Timestamp,
+    pub(super) attributes: Attributes,
     pub(super) tags: Tags,
+    #[serde(skip, default = "nothing")]
     pub(super) plane: Arc<plane::Balancer>,
+}
+
+/// The data plane of a load balancer that was read from a file, until it is started.
+fn nothing() -> Arc<plane::Balancer> {
+    plane::Balancer::new("", Network::memory(), Clock::system(), &Chance::of_seed(0))
 }
 
 #[derive(Deserialize)]
@@ -42,6 +60,8 @@ pub(super) struct Create {
     name: String,
     #[serde(default)]
     subnets: Vec<String>,
+    #[serde(default)]
+    subnet_mappings: Vec<subnets::Mapping>,
     #[serde(default)]
     pub(super) security_groups: Vec<String>,
     scheme: Option<String>,
@@ -72,111 +92,134 @@ impl Elb {
     pub(super) fn balancer(&self, arn: &str) -> Result<&LoadBalancer, ApiError> {
         self.balancers.get(arn).ok_or_else(|| not_found(arn))
     }
+
+    pub(super) fn balancer_mut(&mut self, arn: &str) -> Result<&mut LoadBalancer, ApiError> {
+        self.balancers.get_mut(arn).ok_or_else(|| not_found(arn))
+    }
 }
 
 pub(super) fn not_found(name: &str) -> ApiError {
     ApiError::new("LoadBalancerNotFound", format!("Load balancers '[{name}]' not found"))
 }
 
-fn one_of(what: &str, given: Option<String>, modelled: &[&str]) -> Result<String, ApiError> {
-    let given = given.unwrap_or_else(|| modelled[0].to_owned());
-    if modelled.contains(&given.as_str()) {
-        return Ok(given);
+fn read_scheme(given: Option<&str>) -> Result<bool, ApiError> {
+    match given {
+        None | Some("internet-facing") => Ok(false),
+        Some("internal") => Ok(true),
+        Some(other) => Err(not_in_enum(other, "scheme", &["internet-facing", "internal"])),
     }
-    let said = format!("{what} '{given}' is not supported: the dev cloud has {}", modelled.join(", "));
-    Err(ApiError::validation(said))
 }
 
+/// Creates a load balancer, or finds the one that has the same name and settings.
 pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     check_name("Load balancer", &input.name)?;
     if input.name.starts_with("internal-") {
-        return Err(ApiError::validation(format!(
-            "The load balancer name '{}' cannot start with 'internal-'",
-            input.name
-        )));
+        let said = format!("Load balancer name '{}' cannot begin with 'internal-'", input.name);
+        return Err(ApiError::validation(said));
     }
-    one_of("Type", input.r#type, &["application"])?;
-    one_of("IpAddressType", input.ip_address_type, &["ipv4"])?;
-    let scheme = one_of("Scheme", input.scheme, &["internet-facing", "internal"])?;
-    let (mut zones, mut vpc) = (BTreeMap::new(), None);
-    for id in &input.subnets {
-        let subnet = ctx.region.ec2.subnet(id).map_err(|error| ApiError::new("SubnetNotFound", error.message))?;
-        if vpc.get_or_insert_with(|| subnet.vpc.clone()) != &subnet.vpc {
-            return Err(ApiError::new("InvalidSubnet", "All subnets must belong to the same VPC"));
-        }
-        if zones.insert(subnet.zone.clone(), id.clone()).is_some() {
-            return Err(ApiError::new(
-                "InvalidConfigurationRequest",
-                "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
-            ));
-        }
-    }
-    let Some(vpc) = vpc.filter(|_| zones.len() > 1) else {
-        return Err(ApiError::validation("At least two subnets in two different Availability Zones must be specified"));
-    };
-    for id in &input.security_groups {
-        let group = ctx.region.ec2.security_group(id);
-        group.map_err(|error| ApiError::new("InvalidSecurityGroup", error.message))?;
-    }
-    if let Some(same) = ctx.region.elb.balancers.values().find(|other| other.name == input.name) {
-        if (&same.scheme, &same.zones, &same.security_groups) == (&scheme, &zones, &input.security_groups) {
-            return Ok(answer([same]));
+    let kind = Kind::read(input.r#type.as_deref())?;
+    let internal = read_scheme(input.scheme.as_deref())?;
+    subnets::check_ip_type(kind, input.ip_address_type.as_deref())?;
+    let ec2 = &ctx.region.ec2;
+    let given = SubnetsIn { subnets: input.subnets, mappings: input.subnet_mappings };
+    let placed = given.place(ec2, kind, internal)?;
+    let mut security_groups = input.security_groups;
+    security_groups.sort();
+    subnets::check_security_groups(ec2, &security_groups)?;
+    let now = ctx.cloud.clock.now();
+    let elb = &ctx.region.elb;
+    if let Some(same) = elb.balancers.values().find(|other| other.name == input.name) {
+        let settings = (same.kind, same.internal, &same.zones, &same.private_addresses, &same.security_groups);
+        if settings == (kind, internal, &placed.zones, &placed.private_addresses, &security_groups) {
+            return Ok(answer([same], now));
         }
         let said = format!("A load balancer with the same name '{}' exists, but with different settings", input.name);
         return Err(ApiError::new("DuplicateLoadBalancerName", said));
     }
+    let most = match kind {
+        Kind::Application => limits::APPLICATION_BALANCERS,
+        Kind::Network => limits::NETWORK_BALANCERS,
+    };
+    let count = elb.balancers.values().filter(|other| other.kind == kind).count() + 1;
+    limits::check(count, most, "TooManyLoadBalancers", || {
+        format!("The maximum number of load balancers of type '{}' has been reached: '{most}'", kind.name())
+    })?;
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
     let address = ctx.block.take_for_load_balancer().ok_or_else(|| {
         ApiError::new("TooManyLoadBalancers", "The dev cloud has no more addresses for load balancers")
     })?;
     let suffix = ctx.cloud.chance.arn_suffix();
-    let arn = ctx.region.arn(Service::Elbv2, format_args!("loadbalancer/app/{}/{suffix}", input.name));
-    let name = input.name;
-    let balancer = LoadBalancer {
+    let arn = ctx.region.arn(Service::Elbv2, format_args!("loadbalancer/{}/{}/{suffix}", kind.short(), input.name));
+    let mut balancer = LoadBalancer {
         arn: arn.clone(),
-        name: name.clone(),
+        name: input.name,
+        kind,
         address,
-        scheme,
-        vpc,
-        zones,
-        security_groups: input.security_groups,
-        created: ctx.cloud.clock.now(),
-        attributes: balancer_defaults(),
+        internal,
+        vpc: placed.vpc,
+        zones: placed.zones,
+        private_addresses: placed.private_addresses,
+        security_groups,
+        created: now,
+        active: now + ctx.cloud.timing.balancing.provision,
+        attributes: balancer_defaults(kind, internal),
         tags,
-        plane: plane::Balancer::new(
-            format!("app/{name}/{suffix}"),
-            ctx.cloud.network.clone(),
-            ctx.cloud.clock.clone(),
-            &ctx.cloud.chance,
-        ),
+        plane: nothing(),
     };
-    let xml = answer([&balancer]);
+    balancer.start(ctx.cloud);
+    let xml = answer([&balancer], now);
     ctx.region.elb.balancers.insert(arn, balancer);
     Ok(xml)
 }
 
-fn answer<'a>(balancers: impl IntoIterator<Item = &'a LoadBalancer>) -> Xml {
+fn answer<'a>(balancers: impl IntoIterator<Item = &'a LoadBalancer>, now: Timestamp) -> Xml {
     let mut xml = Xml::default();
-    xml.list("LoadBalancers", "member", balancers, write);
+    xml.list("LoadBalancers", "member", balancers, |xml, balancer| write(xml, balancer, now));
     xml
 }
 
-fn write(xml: &mut Xml, balancer: &LoadBalancer) {
+fn write(xml: &mut Xml, balancer: &LoadBalancer, now: Timestamp) {
     xml.leaf("LoadBalancerArn", &balancer.arn).leaf("DNSName", balancer.address);
     xml.leaf("CanonicalHostedZoneId", HOSTED_ZONE).leaf("CreatedTime", balancer.created);
-    xml.leaf("LoadBalancerName", &balancer.name).leaf("Scheme", &balancer.scheme).leaf("VpcId", &balancer.vpc);
+    xml.leaf("LoadBalancerName", &balancer.name);
+    xml.leaf("Scheme", if balancer.internal { "internal" } else { "internet-facing" }).leaf("VpcId", &balancer.vpc);
     xml.node("State", |xml| {
-        xml.leaf("Code", "active");
+        xml.leaf("Code", if now < balancer.active { "provisioning" } else { "active" });
     });
-    xml.leaf("Type", "application").leaf("IpAddressType", "ipv4");
-    xml.list("AvailabilityZones", "member", &balancer.zones, |xml, (zone, subnet)| {
-        xml.leaf("ZoneName", zone).leaf("SubnetId", subnet);
-    });
-    xml.texts("SecurityGroups", "member", &balancer.security_groups);
+    xml.leaf("Type", balancer.kind.name()).leaf("IpAddressType", "ipv4");
+    balancer.write_zones(xml);
+    // Network Load Balancers without security groups have no such element at all.
+    if balancer.kind == Kind::Application || !balancer.security_groups.is_empty() {
+        xml.texts("SecurityGroups", "member", &balancer.security_groups);
+    }
+}
+
+impl LoadBalancer {
+    /// The zones with their subnets, and with addresses where it is a Network Load Balancer.
+    pub(super) fn write_zones(&self, xml: &mut Xml) {
+        xml.list("AvailabilityZones", "member", &self.zones, |xml, (zone, subnet)| {
+            xml.leaf("ZoneName", zone).leaf("SubnetId", subnet);
+            xml.list("LoadBalancerAddresses", "member", self.private_addresses.get(zone), |xml, address| {
+                xml.leaf("PrivateIPv4Address", address);
+            });
+        });
+    }
+
+    /// Its part of the ARN, as CloudWatch and access logs name it: `app/shop/0123456789abcdef`.
+    pub(crate) fn resource(&self) -> &str {
+        self.arn.split_once(":loadbalancer/").map_or("", |(_, resource)| resource)
+    }
+
+    /// Gives it its part of the data plane.
+    pub(super) fn start(&mut self, cloud: &Cloud) {
+        let (network, clock) = (cloud.network.clone(), cloud.clock.clone());
+        self.plane = plane::Balancer::new(self.resource(), network, clock, &cloud.chance);
+    }
 }
 
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
+    let now = ctx.cloud.clock.now();
     let elb = &ctx.region.elb;
     if !input.load_balancer_arns.is_empty() && !input.names.is_empty() {
         return Err(ApiError::validation(
@@ -194,7 +237,8 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     };
     let found = elb.balancers.values().filter(wanted).collect();
     let pages = (input.marker.as_deref(), input.page_size);
-    paged(found, |balancer: &&LoadBalancer| balancer.arn.clone(), pages, "LoadBalancers", write)
+    let key = |balancer: &&LoadBalancer| balancer.arn.clone();
+    paged(found, key, pages, "LoadBalancers", |xml, balancer| write(xml, balancer, now))
 }
 
 /// Deletes the load balancer with its listeners; that it does not exist is success.

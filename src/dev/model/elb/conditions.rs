@@ -2,20 +2,25 @@
 
 use http::HeaderName;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::limits;
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Xml};
 
 /// A condition; one of its values must match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Condition {
     Path(Vec<String>),
     Host(Vec<String>),
-    Header { name: String, header: HeaderName, values: Vec<String> },
+    Header {
+        name: String,
+        values: Vec<String>,
+    },
     Method(Vec<String>),
     Query(Vec<(Option<String>, String)>),
-    SourceIp(Vec<IpNet>),
+    /// Networks in CIDR notation, as they were given.
+    SourceIp(Vec<String>),
 }
 
 /// A condition in a request.
@@ -25,6 +30,8 @@ pub(super) struct ConditionIn {
     field: Option<String>,
     #[serde(default)]
     values: Vec<String>,
+    #[serde(default)]
+    regex_values: Vec<String>,
     path_pattern_config: Option<Values>,
     host_header_config: Option<Values>,
     http_request_method_config: Option<Values>,
@@ -38,14 +45,18 @@ pub(super) struct ConditionIn {
 struct Values {
     #[serde(default)]
     values: Vec<String>,
+    #[serde(default)]
+    regex_values: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct HeaderValues {
-    http_header_name: String,
+    http_header_name: Option<String>,
     #[serde(default)]
     values: Vec<String>,
+    #[serde(default)]
+    regex_values: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,83 +70,219 @@ struct QueryValues {
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct QueryValue {
     key: Option<String>,
-    value: String,
+    value: Option<String>,
 }
 
-/// Values of all conditions of one rule together.
-const VALUES_MAX: usize = 5;
+/// AWS's fields, in the order of its own message.
+const FIELDS: [&str; 6] =
+    ["path-pattern", "host-header", "http-header", "http-request-method", "query-string", "source-ip"];
 
 /// Reads the conditions of a rule.
 pub(super) fn read(given: Vec<ConditionIn>) -> Result<Vec<Condition>, ApiError> {
     if given.is_empty() {
-        return Err(ApiError::validation("A rule must have at least one condition"));
+        return Err(ApiError::validation("A condition must be specified"));
     }
     let conditions = given.into_iter().map(ConditionIn::check).collect::<Result<Vec<_>, _>>()?;
-    if conditions.iter().map(Condition::len).sum::<usize>() > VALUES_MAX {
-        return Err(ApiError::validation(format!("A rule can have at most {VALUES_MAX} condition values")));
-    }
+    let count = |of: fn(&Condition) -> usize| conditions.iter().map(of).sum::<usize>();
+    let most = limits::CONDITION_VALUES;
+    limits::check(count(Condition::len), most, "ValidationError", || {
+        format!("A rule can only have '{most}' condition values")
+    })?;
+    let most = limits::CONDITION_WILDCARDS;
+    limits::check(count(Condition::wildcards), most, "ValidationError", || {
+        format!("A rule can only have '{most}' condition wildcards")
+    })?;
     for (at, condition) in conditions.iter().enumerate() {
         let once = !matches!(condition, Condition::Header { .. } | Condition::Query(_));
         if once && conditions[..at].iter().any(|other| other.field() == condition.field()) {
-            return Err(ApiError::validation(format!("A rule can have only one '{}' condition", condition.field())));
+            return Err(ApiError::validation(format!("A rule can only have one '{}' condition", condition.field())));
         }
     }
     Ok(conditions)
 }
 
-impl ConditionIn {
-    fn check(self) -> Result<Condition, ApiError> {
-        let field = self.field.ok_or_else(|| ApiError::validation("A condition field must be specified"))?;
-        let given = [
-            ("path-pattern", self.path_pattern_config.is_some()),
-            ("host-header", self.host_header_config.is_some()),
-            ("http-request-method", self.http_request_method_config.is_some()),
-            ("http-header", self.http_header_config.is_some()),
-            ("query-string", self.query_string_config.is_some()),
-            ("source-ip", self.source_ip_config.is_some()),
-        ];
-        if let Some((other, _)) = given.iter().find(|(name, given)| *given && *name != field) {
-            return Err(ApiError::validation(format!(
-                "A condition with field '{field}' has the configuration of '{other}'"
-            )));
+/// Every value is there, is not too long, and has only characters that AWS allows.
+fn check_texts<'a>(
+    field: &str,
+    texts: impl IntoIterator<Item = &'a String>,
+    most: usize,
+    allowed: impl Fn(char) -> bool,
+) -> Result<(), ApiError> {
+    for text in texts {
+        if text.is_empty() {
+            return Err(ApiError::validation(format!("A '{field}' value cannot be empty")));
         }
-        let legacy = self.values;
-        let both = |config: Option<Values>, legacy: Vec<String>| match config {
-            Some(config) if legacy.is_empty() || legacy == config.values => Ok(config.values),
-            Some(_) => Err(ApiError::validation("A condition has both 'Values' and a configuration with other values")),
-            None => Ok(legacy),
+        if text.chars().count() > most {
+            return Err(ApiError::validation(format!("The '{field}' value is too long; the limit is '{most}'")));
+        }
+        if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+            let said = format!("The '{field}' value '{text}' contains an invalid character: '{other}'");
+            return Err(ApiError::validation(said));
+        }
+    }
+    Ok(())
+}
+
+/// A host pattern has a dot, and letters after the last one.
+fn check_host(text: &str) -> Result<(), ApiError> {
+    let ends = |(_, last): (&str, &str)| last.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '*' | '?'));
+    if text.rsplit_once('.').is_some_and(ends) {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "The 'host-header' value '{text}' must contain at least one '.', and only alphabetical characters after the last \
+         one"
+    )))
+}
+
+impl ConditionIn {
+    /// The configurations that it has, by the field that they belong to.
+    fn configurations(&self) -> [(&'static str, &'static str, bool); 6] {
+        [
+            ("path-pattern", "PathPatternConfig", self.path_pattern_config.is_some()),
+            ("host-header", "HostHeaderConfig", self.host_header_config.is_some()),
+            ("http-request-method", "HttpRequestMethodConfig", self.http_request_method_config.is_some()),
+            ("http-header", "HttpHeaderConfig", self.http_header_config.is_some()),
+            ("query-string", "QueryStringConfig", self.query_string_config.is_some()),
+            ("source-ip", "SourceIpConfig", self.source_ip_config.is_some()),
+        ]
+    }
+
+    /// The field, with its one configuration or with `Values`.
+    fn check_field(&self) -> Result<String, ApiError> {
+        let Some(field) = self.field.clone() else {
+            return Err(ApiError::validation("A condition field must be specified"));
         };
-        let missing = || ApiError::validation(format!("A condition value must be specified for '{field}'"));
-        let condition = match field.as_str() {
-            "path-pattern" => Condition::Path(both(self.path_pattern_config, legacy)?),
-            "host-header" => Condition::Host(both(self.host_header_config, legacy)?),
-            _ if !legacy.is_empty() => {
+        if !FIELDS.contains(&field.as_str()) {
+            let all = FIELDS.join(",");
+            return Err(ApiError::validation(format!("Condition field '{field}' must be one of '[{all}]'")));
+        }
+        let regexes = [&self.path_pattern_config, &self.host_header_config, &self.http_request_method_config];
+        let regexes = regexes.into_iter().chain([&self.source_ip_config]).flatten().map(|config| &config.regex_values);
+        let regexes = regexes.chain(self.http_header_config.as_ref().map(|config| &config.regex_values));
+        if regexes.chain([&self.regex_values]).any(|values| !values.is_empty()) {
+            return Err(ApiError::validation(
+                "the dev cloud does not model 'RegexValues' in conditions, only 'Values' with the wildcards * and ?",
+            ));
+        }
+        for (other, config, given) in self.configurations() {
+            if given && other != field {
+                let said = format!("The '{config}' field is not compatible with '{field}'");
+                return Err(ApiError::validation(said));
+            }
+            if other != field {
+                continue;
+            }
+            let legacy = matches!(other, "path-pattern" | "host-header");
+            if !legacy && !self.values.is_empty() {
+                return Err(ApiError::validation(format!("The 'Values' field is not compatible with '{field}'")));
+            }
+            if !legacy && !given {
+                return Err(ApiError::validation(format!("A '{config}' must be specified with '{field}'")));
+            }
+            if given && !self.values.is_empty() {
                 return Err(ApiError::validation(format!(
-                    "'Values' cannot be used with '{field}': use its configuration"
+                    "You cannot provide both Values and '{config}' for a condition of type '{field}'"
                 )));
             }
-            "http-request-method" => Condition::Method(self.http_request_method_config.unwrap_or_default().values),
-            "http-header" => {
-                let HeaderValues { http_header_name: name, values } = self.http_header_config.ok_or_else(missing)?;
-                let header =
-                    name.parse().map_err(|_| ApiError::validation(format!("'{name}' is no name of an HTTP header")))?;
-                Condition::Header { name, header, values }
+            if self.values.len() > 1 {
+                return Err(ApiError::validation(format!(
+                    "The '{field}' field contains too many values; the limit is '1'"
+                )));
             }
-            "query-string" => {
-                let pairs = self.query_string_config.map(|config| config.values).unwrap_or_default();
-                Condition::Query(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect())
-            }
-            "source-ip" => {
-                let networks = self.source_ip_config.unwrap_or_default().values.into_iter().map(|text| {
-                    let refuse = |_| ApiError::validation(format!("'{text}' is no network in CIDR notation"));
-                    text.parse::<IpNet>().map_err(refuse)
-                });
-                Condition::SourceIp(networks.collect::<Result<_, _>>()?)
-            }
-            other => return Err(ApiError::validation(format!("Condition field '{other}' is not one of AWS's six"))),
-        };
-        if condition.len() == 0 { Err(missing()) } else { Ok(condition) }
+        }
+        Ok(field)
     }
+
+    fn check(self) -> Result<Condition, ApiError> {
+        let field = self.check_field()?;
+        let own = |config: Option<Values>| config.unwrap_or_default().values;
+        let printable = |c: char| !c.is_control();
+        let condition = match field.as_str() {
+            "path-pattern" => {
+                let values = if self.values.is_empty() { own(self.path_pattern_config) } else { self.values };
+                let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+&*?".contains(c);
+                check_texts(&field, &values, 128, allowed)?;
+                Condition::Path(values)
+            }
+            "host-header" => {
+                let values = if self.values.is_empty() { own(self.host_header_config) } else { self.values };
+                check_texts(&field, &values, 128, |c| c.is_ascii_alphanumeric() || "-.*?_".contains(c))?;
+                values.iter().try_for_each(|value| check_host(value))?;
+                Condition::Host(values)
+            }
+            "http-request-method" => {
+                let values = own(self.http_request_method_config);
+                check_texts(&field, &values, 40, |c| c.is_ascii_uppercase() || matches!(c, '-' | '_'))?;
+                Condition::Method(values)
+            }
+            "http-header" => self.http_header_config.map_or_else(|| Err(no_value(&field)), HeaderValues::check)?,
+            "query-string" => {
+                let mut pairs = Vec::new();
+                for QueryValue { key, value } in
+                    self.query_string_config.map(|config| config.values).unwrap_or_default()
+                {
+                    let value = value.ok_or_else(|| {
+                        ApiError::validation("A 'Value' must be specified in 'QueryStringKeyValuePair'")
+                    })?;
+                    check_texts("Key", &key, 128, printable)?;
+                    check_texts("Value", [&value], 128, printable)?;
+                    pairs.push((key, value));
+                }
+                Condition::Query(pairs)
+            }
+            _ => {
+                let networks = own(self.source_ip_config);
+                if let Some(text) = networks.iter().find(|text| text.parse::<IpNet>().is_err()) {
+                    return Err(ApiError::validation(format!("The 'source-ip' value '{text}' is not a valid CIDR")));
+                }
+                Condition::SourceIp(networks)
+            }
+        };
+        if condition.len() == 0 { Err(no_value(&field)) } else { Ok(condition) }
+    }
+}
+
+fn no_value(field: &str) -> ApiError {
+    ApiError::validation(match field {
+        "path-pattern" | "host-header" => "A condition value must be specified".to_owned(),
+        _ => format!("A '{field}' value must be specified"),
+    })
+}
+
+impl HeaderValues {
+    fn check(self) -> Result<Condition, ApiError> {
+        let name =
+            self.http_header_name.ok_or_else(|| ApiError::validation("An 'HttpHeaderName' must be specified"))?;
+        if name.len() > 40 {
+            return Err(ApiError::validation("The 'HttpHeaderName' value is too long; the limit is '40'"));
+        }
+        if HeaderName::try_from(&name).is_err() {
+            return Err(ApiError::validation(format!(
+                "The 'HttpHeaderName' value '{name}' is not a valid header name"
+            )));
+        }
+        if name.eq_ignore_ascii_case("host") {
+            return Err(ApiError::validation(
+                "You cannot use an 'http-header' condition for the host header; use a 'host-header' condition",
+            ));
+        }
+        check_texts("http-header", &self.values, 128, |c| !c.is_control())?;
+        Ok(Condition::Header { name, values: self.values })
+    }
+}
+
+/// Wildcards in a pattern; `\*` and `\?` are none.
+fn wildcards(pattern: &str) -> usize {
+    let mut escaped = false;
+    pattern
+        .chars()
+        .filter(|c| {
+            let counts = !escaped && matches!(c, '*' | '?');
+            escaped = *c == '\\' && !escaped;
+            counts
+        })
+        .count()
 }
 
 impl Condition {
@@ -160,6 +307,18 @@ impl Condition {
         }
     }
 
+    fn wildcards(&self) -> usize {
+        match self {
+            Self::Path(values) | Self::Host(values) | Self::Header { values, .. } => {
+                values.iter().map(|value| wildcards(value)).sum()
+            }
+            Self::Query(pairs) => {
+                pairs.iter().map(|(key, value)| key.as_deref().map_or(0, wildcards) + wildcards(value)).sum()
+            }
+            Self::Method(_) | Self::SourceIp(_) => 0,
+        }
+    }
+
     pub(super) fn write(&self, xml: &mut Xml) {
         xml.leaf("Field", self.field());
         let own = |xml: &mut Xml, config: &str, values: &[String]| {
@@ -172,7 +331,7 @@ impl Condition {
             Self::Path(values) => own(xml.texts("Values", "member", values), "PathPatternConfig", values),
             Self::Host(values) => own(xml.texts("Values", "member", values), "HostHeaderConfig", values),
             Self::Method(values) => own(xml, "HttpRequestMethodConfig", values),
-            Self::Header { name, values, .. } => {
+            Self::Header { name, values } => {
                 xml.node("HttpHeaderConfig", |xml| {
                     xml.leaf("HttpHeaderName", name).texts("Values", "member", values);
                 });
@@ -200,9 +359,10 @@ impl Condition {
                 plane::Condition::Path(values.iter().map(|value| plane::Pattern::exact_case(value)).collect())
             }
             Self::Host(values) => plane::Condition::Host(any(values)),
-            Self::Header { header, values, .. } => {
-                plane::Condition::Header { name: header.clone(), values: any(values) }
-            }
+            Self::Header { name, values } => plane::Condition::Header {
+                name: HeaderName::try_from(name).unwrap_or_else(|_| unreachable!("{name} was read as a header's name")),
+                values: any(values),
+            },
             Self::Method(values) => plane::Condition::Method(values.clone()),
             Self::Query(values) => plane::Condition::Query(
                 values
@@ -210,7 +370,10 @@ impl Condition {
                     .map(|(key, value)| (key.as_deref().map(plane::Pattern::any_case), plane::Pattern::any_case(value)))
                     .collect(),
             ),
-            Self::SourceIp(values) => plane::Condition::SourceIp(values.clone()),
+            // All of them were read as networks before they were kept.
+            Self::SourceIp(values) => {
+                plane::Condition::SourceIp(values.iter().filter_map(|text| text.parse().ok()).collect())
+            }
         }
     }
 }

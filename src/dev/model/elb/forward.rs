@@ -1,22 +1,35 @@
 //! Forward actions: target groups with weights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::Elb;
+use super::actions::invalid;
+use super::limits::GROUPS_PER_ACTION;
+use super::protocols::{Kind, Protocol, Version};
+use super::{Elb, limits};
 use crate::dev::wire::{ApiError, Xml};
 
-/// Target groups that one action can forward to.
-const GROUPS_MAX: usize = 5;
-
 /// Groups with their weights, as it is kept and read back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Forward {
     /// ARN and weight; at least one, each ARN once.
     pub(super) groups: Vec<(String, u32)>,
-    sticky: bool,
-    sticky_s: Option<u32>,
+    /// Whether a client stays with the group that it got first, …
+    pub(super) sticky: bool,
+    /// … and for how long after each request.
+    pub(super) sticky_s: Option<u32>,
+}
+
+/// Where actions are to be carried out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// ARN of the load balancer.
+    pub(super) balancer: &'a str,
+    /// What the listener speaks.
+    pub(super) protocol: Protocol,
+    /// ARN of the rule whose actions they replace.
+    pub(super) replaces: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -41,10 +54,6 @@ struct Stickiness {
     duration_seconds: Option<u32>,
 }
 
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidLoadBalancerAction", message)
-}
-
 impl Forward {
     /// Reads both ways to write a forward action and normalises them as AWS does.
     pub(super) fn read(scalar: Option<String>, config: Option<ForwardConfig>) -> Result<Self, ApiError> {
@@ -60,10 +69,9 @@ impl Forward {
                 "You can specify both a target group ARN and a ForwardConfig only if the latter has exactly this group",
             ));
         }
-        if tuples.len() > GROUPS_MAX {
-            let said = format!("An action can forward to at most {GROUPS_MAX} target groups, not {}", tuples.len());
-            return Err(ApiError::new("TooManyTargetGroups", said));
-        }
+        limits::check(tuples.len(), GROUPS_PER_ACTION, "TooManyTargetGroups", || {
+            format!("The maximum number of target groups in an action is '{GROUPS_PER_ACTION}', not '{}'", tuples.len())
+        })?;
         let many = tuples.len() > 1;
         let mut groups = Vec::with_capacity(tuples.len().max(1));
         let mut seen = BTreeSet::new();
@@ -73,7 +81,7 @@ impl Forward {
             }
             let weight = weight.unwrap_or(1);
             if weight > 999 {
-                return Err(ApiError::validation(format!("Weight '{weight}' must be between 0 and 999")));
+                return Err(ApiError::validation(format!("Weight '{weight}' must be between '0' and '999' inclusive")));
             }
             if !seen.insert(arn.clone()) {
                 return Err(invalid(format!("Target group '{arn}' is specified twice in one action")));
@@ -85,39 +93,110 @@ impl Forward {
         }
         let enabled = sticky.as_ref().and_then(|sticky| sticky.enabled).unwrap_or(false);
         let seconds = sticky.and_then(|sticky| sticky.duration_seconds);
-        if seconds.is_some_and(|seconds| !(1..=604_800).contains(&seconds)) || (enabled && seconds.is_none()) {
-            return Err(invalid("DurationSeconds of group stickiness must be 1 to 604800, and given if it is enabled"));
+        if let Some(seconds) = seconds.filter(|seconds| !(1..=604_800).contains(seconds)) {
+            return Err(invalid(format!(
+                "Target group stickiness duration '{seconds}' must be between '1' and '604800' inclusive"
+            )));
         }
         Ok(Self { groups, sticky: enabled, sticky_s: seconds })
     }
 
-    /// Checks the groups against the world: they exist, in the load balancer's network, and belong to no other one.
-    pub(super) fn check(&self, elb: &Elb, balancer_arn: &str) -> Result<(), ApiError> {
-        let references = elb.references();
-        let vpc = elb.balancers.get(balancer_arn).map(|balancer| balancer.vpc.as_str());
+    /// Checks the groups against the world: they exist, speak what the listener does, in the load balancer's network,
+    /// belong to no other load balancer, and are sticky together.
+    pub(super) fn check(&self, elb: &Elb, place: &Place<'_>) -> Result<(), ApiError> {
+        let Place { balancer: balancer_arn, protocol: listener, .. } = *place;
+        let balancer = elb.balancer(balancer_arn)?;
         for (arn, _) in &self.groups {
             let group = elb.group(arn)?;
-            if references.get(arn).is_some_and(|other| other != balancer_arn) {
+            if group.user.as_ref().is_some_and(|other| other != balancer_arn) {
                 return Err(ApiError::new(
                     "TargetGroupAssociationLimit",
                     format!("The following target groups cannot be associated with more than one load balancer: {arn}"),
                 ));
             }
-            if vpc != Some(group.settings.vpc.as_str()) {
+            if balancer.vpc != group.settings.vpc {
                 return Err(ApiError::new(
                     "InvalidConfigurationRequest",
                     format!("The target group '{arn}' is in another VPC than the load balancer"),
                 ));
             }
-            let sticky_targets = group.attribute("stickiness.enabled") == "true";
-            if sticky_targets && self.groups.len() > 1 && !self.sticky {
+            let protocol = group.settings.protocol;
+            if !listener.forwards_to(protocol) {
+                let (listener, protocol) = (listener.name(), protocol.name());
+                return Err(ApiError::new(
+                    "IncompatibleProtocols",
+                    format!(
+                        "The listener and its associated target group '{arn}' have incompatible protocols: '{listener}' \
+                         and '{protocol}'"
+                    ),
+                ));
+            }
+            if let (Protocol::Http, Some(version @ (Version::Http2 | Version::Grpc))) =
+                (listener, group.settings.version)
+            {
+                let version = version.name();
+                return Err(invalid(format!(
+                    "Listener protocol 'HTTP' is not supported with a target group with the protocol-version '{version}'"
+                )));
+            }
+        }
+        self.check_stickiness(elb, listener)?;
+        self.check_counts(elb, place, balancer.kind)
+    }
+
+    /// Sticky targets behind several groups need sticky groups.
+    fn check_stickiness(&self, elb: &Elb, listener: Protocol) -> Result<(), ApiError> {
+        if listener == Protocol::Tls && self.sticky {
+            return Err(invalid("Target group stickiness is not supported on TLS listeners"));
+        }
+        if listener.is_http() && self.sticky && self.sticky_s.is_none() {
+            return Err(invalid(
+                "A target group stickiness duration must be specified to enable target group stickiness",
+            ));
+        }
+        if self.groups.len() < 2 {
+            return Ok(());
+        }
+        let mut protocols = BTreeSet::new();
+        for (arn, _) in &self.groups {
+            let group = elb.group(arn)?;
+            protocols.insert(group.settings.protocol.name());
+            if group.attribute("stickiness.enabled") != "true" {
+                continue;
+            }
+            if group.attribute("stickiness.type") == "app_cookie" {
+                return Err(invalid(
+                    "When configuring a rule with multiple target groups, none of them can have stickiness of type \
+                     'app_cookie' enabled",
+                ));
+            }
+            if !self.sticky {
                 return Err(invalid(
                     "You must enable group stickiness on a rule if you enabled target stickiness on one of its target \
                      groups",
                 ));
             }
         }
+        if listener == Protocol::Tls && protocols.len() > 1 {
+            return Err(invalid("The target groups of a TLS listener must all have the same protocol, TCP or TLS"));
+        }
         Ok(())
+    }
+
+    /// What the load balancer would have with these groups.
+    fn check_counts(&self, elb: &Elb, place: &Place<'_>, kind: Kind) -> Result<(), ApiError> {
+        let mut groups = elb.groups_of(place.balancer, place.replaces);
+        groups.extend(self.groups.iter().map(|(arn, _)| arn.as_str()));
+        if kind == Kind::Application {
+            let most = limits::GROUPS_PER_APPLICATION;
+            limits::check(groups.len(), most, "TooManyUniqueTargetGroupsPerLoadBalancer", || {
+                format!(
+                    "You have reached the maximum number of unique target groups that you can associate with a load \
+                     balancer of type 'application': [{most}]"
+                )
+            })?;
+        }
+        elb.check_targets(place.balancer, &groups, &BTreeMap::new())
     }
 
     /// A single group also appears as a scalar; weight and stickiness are always written.

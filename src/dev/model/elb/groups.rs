@@ -1,14 +1,18 @@
 //! Target groups: settings that never change, a health check that can, and targets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::attributes::group_defaults;
+use super::attributes::{Attributes, group_defaults};
 use super::balancers::LoadBalancer;
-use super::targets::Target;
-use super::{Elb, check_name, paged, tagging};
+use super::check::{Check, CheckIn, Matcher};
+use super::protocols::{Protocol, Version, not_in_enum};
+use super::targets::{Key, Target, keyed};
+use super::{Elb, check_name, limits, paged, tagging};
 use crate::dev::model::ec2::Ec2;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
@@ -16,39 +20,40 @@ use crate::dev::plane;
 use crate::dev::wire::{ApiError, Service, Xml};
 
 /// A target group.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TargetGroup {
     pub(super) arn: String,
-    name: String,
-    pub(super) settings: Settings,
+    pub(super) name: String,
+    pub(crate) settings: Settings,
     pub(super) check: Check,
-    pub(super) attributes: BTreeMap<String, String>,
+    pub(super) attributes: Attributes,
     pub(super) tags: Tags,
     /// By id and port; draining ones included.
-    pub(super) targets: BTreeMap<(String, u16), Target>,
+    #[serde(with = "keyed")]
+    pub(super) targets: BTreeMap<Key, Target>,
+    /// The load balancer that uses it, as far as the last change of rules goes.
+    pub(super) user: Option<String>,
+    /// Until when AWS still thinks that it is used.
+    pub(super) lingers: Option<Timestamp>,
+    #[serde(skip, default = "nobody")]
     pub(super) plane: Arc<plane::Group>,
 }
 
-/// What cannot be changed after creation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) port: u16,
-    pub(super) vpc: String,
-    /// Targets are IP addresses rather than instance ids.
-    pub(super) by_address: bool,
+/// The data plane of a group that was read from a file, until it gets its own.
+fn nobody() -> Arc<plane::Group> {
+    plane::Group::new("")
 }
 
-/// How targets are checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Check {
-    /// `None` is the target's own port.
-    port: Option<u16>,
-    path: String,
-    pub(super) interval_s: u32,
-    pub(super) timeout_s: u32,
-    pub(super) healthy: u32,
-    pub(super) unhealthy: u32,
-    matcher: plane::Matcher,
+/// What cannot be changed after creation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) protocol: Protocol,
+    /// Of groups that speak HTTP.
+    pub(crate) version: Option<Version>,
+    pub(super) port: u16,
+    pub(crate) vpc: String,
+    /// Targets are IP addresses rather than instance ids.
+    pub(super) by_address: bool,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +62,7 @@ pub(super) struct Create {
     name: String,
     protocol: Option<String>,
     protocol_version: Option<String>,
-    port: Option<u16>,
+    port: Option<u32>,
     vpc_id: Option<String>,
     target_type: Option<String>,
     ip_address_type: Option<String>,
@@ -69,7 +74,7 @@ pub(super) struct Create {
     health_check_timeout_seconds: Option<u32>,
     healthy_threshold_count: Option<u32>,
     unhealthy_threshold_count: Option<u32>,
-    matcher: Option<MatcherIn>,
+    matcher: Option<Matcher>,
     #[serde(default)]
     tags: Vec<Tag>,
 }
@@ -86,13 +91,7 @@ pub(super) struct Modify {
     health_check_timeout_seconds: Option<u32>,
     healthy_threshold_count: Option<u32>,
     unhealthy_threshold_count: Option<u32>,
-    matcher: Option<MatcherIn>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct MatcherIn {
-    http_code: Option<String>,
+    matcher: Option<Matcher>,
 }
 
 #[derive(Deserialize)]
@@ -134,188 +133,152 @@ impl TargetGroup {
     }
 
     /// Brings the data plane's targets in line with what the control plane knows.
-    pub(super) fn settle(&mut self, ec2: &Ec2, user: Option<&LoadBalancer>) {
+    pub(super) fn settle(&mut self, ec2: &Ec2, balancers: &BTreeSet<IpAddr>, user: Option<&LoadBalancer>) {
         for target in self.targets.values_mut() {
-            target.settle(ec2, user);
+            target.settle(ec2, |address| balancers.contains(&address), user);
         }
-        let registered = self.targets.values().filter(|target| !target.draining).map(|target| target.plane.clone());
-        self.plane.set_targets(registered.collect());
+        self.publish();
+    }
+
+    /// Gives the data plane the registered targets.
+    pub(super) fn publish(&self) {
+        let registered = self.targets.values().filter(|target| target.drains.is_none());
+        self.plane.set_targets(registered.map(|target| target.plane.clone()).collect());
     }
 }
 
-impl Default for Check {
-    fn default() -> Self {
-        let (interval_s, timeout_s, healthy, unhealthy) = (30, 5, 5, 2);
-        let matcher = "200".parse().unwrap_or_else(|_| unreachable!("200 is a list of statuses"));
-        Self { port: None, path: "/".to_owned(), interval_s, timeout_s, healthy, unhealthy, matcher }
+/// A port from 1 to 65535.
+pub(super) fn read_port(given: u32) -> Result<u16, ApiError> {
+    match u16::try_from(given) {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{given}' at 'port' failed to satisfy constraint: Member must have value \
+             between 1 and 65535"
+        ))),
     }
 }
 
-/// The number at `name`, within AWS's limits.
-fn within(name: &str, given: Option<u32>, kept: u32, (low, high): (u32, u32)) -> Result<u32, ApiError> {
-    let value = given.unwrap_or(kept);
-    if (low..=high).contains(&value) {
-        return Ok(value);
-    }
-    Err(ApiError::validation(format!("{name} '{value}' must be between '{low}' and '{high}' inclusive")))
-}
-
-impl Check {
-    fn with(&self, change: Modify) -> Result<Self, ApiError> {
-        if change.health_check_enabled == Some(false) {
-            return Err(ApiError::validation(
-                "Health checks must be enabled for target groups with target type 'instance' or 'ip'",
-            ));
-        }
-        if let Some(protocol) = change.health_check_protocol.filter(|protocol| protocol != "HTTP") {
-            let said = format!("Health check protocol '{protocol}' is not supported (or not modelled): expected HTTP");
-            return Err(ApiError::validation(said));
-        }
-        let port = match change.health_check_port.as_deref() {
-            None => self.port,
-            Some("traffic-port") => None,
-            Some(text) => Some(text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                ApiError::validation(format!("Health check port '{text}' must be 'traffic-port' or 1 to 65535"))
-            })?),
+impl Settings {
+    fn read(input: &mut Create, ec2: &Ec2) -> Result<Self, ApiError> {
+        let missing = |what: &str| ApiError::validation(format!("A {what} must be specified"));
+        let by_address = match input.target_type.as_deref() {
+            None | Some("instance") => false,
+            Some("ip") => true,
+            Some(kind @ ("lambda" | "alb")) => {
+                return Err(ApiError::new(
+                    "InvalidConfigurationRequest",
+                    format!(
+                        "the dev cloud does not model target groups with target type '{kind}', only 'instance' and 'ip'"
+                    ),
+                ));
+            }
+            Some(other) => return Err(not_in_enum(other, "targetType", &["instance", "ip", "lambda", "alb"])),
         };
-        let path = change.health_check_path.unwrap_or_else(|| self.path.clone());
-        if !path.starts_with('/') || path.len() > 1024 || path.parse::<http::uri::PathAndQuery>().is_err() {
-            return Err(ApiError::validation(format!("Health check path '{path}' must start with '/' and be a path")));
+        match input.ip_address_type.as_deref() {
+            None | Some("ipv4") => {}
+            Some("ipv6") => {
+                let said = "the dev cloud does not model target groups with IP address type 'ipv6', only 'ipv4'";
+                return Err(ApiError::new("InvalidConfigurationRequest", said));
+            }
+            Some(other) => return Err(not_in_enum(other, "ipAddressType", &["ipv4", "ipv6"])),
         }
-        let matcher = match change.matcher.and_then(|matcher| matcher.http_code) {
-            None => self.matcher.clone(),
-            Some(text) => text.parse().map_err(|_| {
-                ApiError::validation(format!(
-                    "Health check matcher HTTP code '{text}' must be a list of codes from 200 to 499"
-                ))
-            })?,
+        let protocol = input.protocol.take().ok_or_else(|| missing("protocol"))?;
+        let protocol = Protocol::read("protocol", &protocol)?;
+        let version = match input.protocol_version.take() {
+            Some(text) if protocol.is_http() => Some(Version::read(&text)?),
+            None if protocol.is_http() => Some(Version::Http1),
+            Some(_) => {
+                let said = format!(
+                    "You cannot specify a protocol version for target groups with the {} protocol",
+                    protocol.name()
+                );
+                return Err(ApiError::new("InvalidConfigurationRequest", said));
+            }
+            None => None,
         };
-        let check = Self {
-            port,
-            path,
-            interval_s: within(
-                "Health check interval",
-                change.health_check_interval_seconds,
-                self.interval_s,
-                (5, 300),
-            )?,
-            timeout_s: within("Health check timeout", change.health_check_timeout_seconds, self.timeout_s, (2, 120))?,
-            healthy: within("Healthy threshold count", change.healthy_threshold_count, self.healthy, (2, 10))?,
-            unhealthy: within("Unhealthy threshold count", change.unhealthy_threshold_count, self.unhealthy, (2, 10))?,
-            matcher,
-        };
-        // Equal is allowed for Application Load Balancers: the check may take all of the interval.
-        if check.timeout_s > check.interval_s {
-            let (timeout, interval) = (check.timeout_s, check.interval_s);
-            return Err(ApiError::validation(format!(
-                "Health check timeout '{timeout}' must be smaller than or equal to the interval '{interval}'"
-            )));
-        }
-        Ok(check)
-    }
-
-    /// The port that is checked of a target with traffic on `port`.
-    pub(super) fn port_of(&self, port: u16) -> u16 {
-        self.port.unwrap_or(port)
-    }
-
-    /// The same for the data plane's prober.
-    pub(super) fn probe(&self) -> plane::HealthCheck {
-        plane::HealthCheck {
-            protocol: plane::ProbeProtocol::Http { path: self.path.clone(), matcher: self.matcher.clone() },
-            timeout: std::time::Duration::from_secs(self.timeout_s.into()),
-        }
+        let port = read_port(input.port.ok_or_else(|| missing("port"))?)?;
+        let vpc = input.vpc_id.take().ok_or_else(|| missing("VPC ID"))?;
+        ec2.vpc(&vpc).map_err(|_| ApiError::validation(format!("The VPC ID '{vpc}' is not found")))?;
+        Ok(Self { protocol, version, port, vpc, by_address })
     }
 }
 
-pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
-    check_name("Target group", &input.name)?;
-    let modelled = |what: &str, given: Option<&str>, only: &str| match given {
-        None => Ok(()),
-        Some(given) if given == only => Ok(()),
-        Some(given) => {
-            Err(ApiError::validation(format!("{what} '{given}' is not supported: the dev cloud has {only}")))
-        }
-    };
-    let missing = |what: &str| ApiError::validation(format!("A {what} must be specified"));
-    modelled("Protocol", Some(input.protocol.as_deref().ok_or_else(|| missing("protocol"))?), "HTTP")?;
-    modelled("Protocol version", input.protocol_version.as_deref(), "HTTP1")?;
-    modelled("IP address type", input.ip_address_type.as_deref(), "ipv4")?;
-    let by_address = match input.target_type.as_deref() {
-        None | Some("instance") => false,
-        Some("ip") => true,
-        Some(other) => {
-            return Err(ApiError::validation(format!(
-                "Target type '{other}' is not supported: the dev cloud has instance, ip"
-            )));
-        }
-    };
-    let port = input.port.filter(|port| *port > 0).ok_or_else(|| missing("port"))?;
-    let vpc = input.vpc_id.ok_or_else(|| missing("VPC ID"))?;
-    ctx.region.ec2.vpc(&vpc).map_err(|_| ApiError::validation(format!("The VPC ID '{vpc}' is not found")))?;
-    let check = Check::default().with(Modify {
-        target_group_arn: String::new(),
-        health_check_enabled: input.health_check_enabled,
-        health_check_protocol: input.health_check_protocol,
-        health_check_port: input.health_check_port,
-        health_check_path: input.health_check_path,
-        health_check_interval_seconds: input.health_check_interval_seconds,
-        health_check_timeout_seconds: input.health_check_timeout_seconds,
-        healthy_threshold_count: input.healthy_threshold_count,
-        unhealthy_threshold_count: input.unhealthy_threshold_count,
-        matcher: input.matcher,
-    })?;
-    let settings = Settings { port, vpc, by_address };
-    let suffix = ctx.cloud.chance.arn_suffix();
-    let arn = ctx.region.arn(Service::Elbv2, format_args!("targetgroup/{}/{suffix}", input.name));
-    let elb = &mut ctx.region.elb;
-    if let Some(same) = elb.groups.values().find(|group| group.name == input.name) {
+/// A name that is also part of an ARN, for which AWS has a rule of its own.
+fn check_group_name(name: &str) -> Result<(), ApiError> {
+    check_name("Target group", name)?;
+    if name.contains("--") {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{name}' at 'targetGroup.targetGroupArn.targetGroupName' failed to \
+             satisfy constraint: Member must satisfy regular expression pattern: \
+             (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$"
+        )));
+    }
+    Ok(())
+}
+
+/// Creates a group, or finds the one that has the same name and settings.
+pub(super) fn create(ctx: &mut Ctx<'_>, mut input: Create) -> Answer {
+    check_group_name(&input.name)?;
+    let settings = Settings::read(&mut input, &ctx.region.ec2)?;
+    let check = Check::new(
+        &settings,
+        CheckIn {
+            enabled: input.health_check_enabled,
+            protocol: input.health_check_protocol,
+            port: input.health_check_port,
+            path: input.health_check_path,
+            interval_s: input.health_check_interval_seconds,
+            timeout_s: input.health_check_timeout_seconds,
+            healthy: input.healthy_threshold_count,
+            unhealthy: input.unhealthy_threshold_count,
+            matcher: input.matcher,
+        },
+    )?;
+    if let Some(same) = ctx.region.elb.groups.values().find(|group| group.name == input.name) {
         if same.settings == settings && same.check == check {
-            return Ok(answer(same, &elb.references()));
+            return Ok(answer(same));
         }
         let said = format!("A target group with the same name '{}' exists, but with different settings", input.name);
         return Err(ApiError::new("DuplicateTargetGroupName", said));
     }
+    limits::check(ctx.region.elb.groups.len() + 1, limits::GROUPS, "TooManyTargetGroups", || {
+        format!("The maximum number of target groups has been reached: '{}'", limits::GROUPS)
+    })?;
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
+    let suffix = ctx.cloud.chance.arn_suffix();
+    let arn = ctx.region.arn(Service::Elbv2, format_args!("targetgroup/{}/{suffix}", input.name));
     let group = TargetGroup {
         arn: arn.clone(),
         plane: plane::Group::new(&input.name),
         name: input.name,
+        attributes: group_defaults(&settings),
         settings,
         check,
-        attributes: group_defaults(),
         tags,
         targets: BTreeMap::new(),
+        user: None,
+        lingers: None,
     };
-    let xml = answer(&group, &elb.references());
-    elb.groups.insert(arn, group);
+    let xml = answer(&group);
+    ctx.region.elb.groups.insert(arn, group);
     Ok(xml)
 }
 
-fn answer(group: &TargetGroup, references: &BTreeMap<String, String>) -> Xml {
+fn answer(group: &TargetGroup) -> Xml {
     let mut xml = Xml::default();
-    xml.list("TargetGroups", "member", [group], |xml, group| write(xml, group, references));
+    xml.list("TargetGroups", "member", [group], write);
     xml
 }
 
-fn write(xml: &mut Xml, group: &TargetGroup, references: &BTreeMap<String, String>) {
-    let (settings, check) = (&group.settings, &group.check);
-    xml.leaf("TargetGroupArn", &group.arn).leaf("TargetGroupName", &group.name).leaf("Protocol", "HTTP");
-    xml.leaf("Port", settings.port).leaf("VpcId", &settings.vpc).leaf("HealthCheckProtocol", "HTTP");
-    match check.port {
-        Some(port) => xml.leaf("HealthCheckPort", port),
-        None => xml.leaf("HealthCheckPort", "traffic-port"),
-    };
-    xml.leaf("HealthCheckEnabled", true).leaf("HealthCheckIntervalSeconds", check.interval_s);
-    xml.leaf("HealthCheckTimeoutSeconds", check.timeout_s).leaf("HealthyThresholdCount", check.healthy);
-    xml.leaf("UnhealthyThresholdCount", check.unhealthy).leaf("HealthCheckPath", &check.path);
-    xml.node("Matcher", |xml| {
-        xml.leaf("HttpCode", &check.matcher);
-    });
-    xml.texts("LoadBalancerArns", "member", references.get(&group.arn));
+fn write(xml: &mut Xml, group: &TargetGroup) {
+    let settings = &group.settings;
+    xml.leaf("TargetGroupArn", &group.arn).leaf("TargetGroupName", &group.name);
+    xml.leaf("Protocol", settings.protocol.name()).leaf("Port", settings.port).leaf("VpcId", &settings.vpc);
+    group.check.write(xml, settings);
+    xml.texts("LoadBalancerArns", "member", &group.user);
     xml.leaf("TargetType", if settings.by_address { "ip" } else { "instance" });
-    xml.leaf("ProtocolVersion", "HTTP1").leaf("IpAddressType", "ipv4");
+    xml.leaf_if("ProtocolVersion", settings.version.map(Version::name)).leaf("IpAddressType", "ipv4");
 }
 
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
@@ -323,7 +286,7 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let kinds = [!input.target_group_arns.is_empty(), !input.names.is_empty(), input.load_balancer_arn.is_some()];
     if kinds.into_iter().filter(|given| *given).count() > 1 {
         return Err(ApiError::validation(
-            "Target group ARNs, names and a load balancer ARN cannot be specified together",
+            "Target group names, target group ARNs, and a load balancer ARN cannot be specified at the same time",
         ));
     }
     input.target_group_arns.iter().try_for_each(|arn| elb.group(arn).map(drop))?;
@@ -333,36 +296,43 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     if let Some(balancer) = &input.load_balancer_arn {
         elb.balancer(balancer)?;
     }
-    let references = elb.references();
     let wanted = |group: &&TargetGroup| {
         (input.target_group_arns.is_empty() || input.target_group_arns.contains(&group.arn))
             && (input.names.is_empty() || input.names.contains(&group.name))
-            && input.load_balancer_arn.as_ref().is_none_or(|arn| references.get(&group.arn) == Some(arn))
+            && input.load_balancer_arn.as_ref().is_none_or(|arn| group.user.as_ref() == Some(arn))
     };
     let found = elb.groups.values().filter(wanted).collect();
     let pages = (input.marker.as_deref(), input.page_size);
-    paged(
-        found,
-        |group: &&TargetGroup| group.arn.clone(),
-        pages,
-        "TargetGroups",
-        |xml, group| {
-            write(xml, group, &references);
-        },
-    )
+    paged(found, |group: &&TargetGroup| group.arn.clone(), pages, "TargetGroups", write)
 }
 
 pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
-    let references = ctx.region.elb.references();
     let group = ctx.region.elb.group_mut(&input.target_group_arn)?;
-    group.check = group.check.with(input)?;
-    Ok(answer(group, &references))
+    group.check = group.check.with(
+        &group.settings,
+        CheckIn {
+            enabled: input.health_check_enabled,
+            protocol: input.health_check_protocol,
+            port: input.health_check_port,
+            path: input.health_check_path,
+            interval_s: input.health_check_interval_seconds,
+            timeout_s: input.health_check_timeout_seconds,
+            healthy: input.healthy_threshold_count,
+            unhealthy: input.unhealthy_threshold_count,
+            matcher: input.matcher,
+        },
+    )?;
+    Ok(answer(group))
 }
 
 /// Deletes a group that no rule refers to; that it does not exist is success. Its targets go on running.
+///
+/// For some seconds after the last rule has let go of it, AWS still refuses.
 pub(super) fn delete(ctx: &mut Ctx<'_>, input: Delete) -> Answer {
     let (elb, arn) = (&mut ctx.region.elb, input.target_group_arn);
-    if elb.references().contains_key(&arn) {
+    let now = ctx.cloud.clock.now();
+    let Some(group) = elb.groups.get(&arn) else { return Ok(Xml::default()) };
+    if group.user.is_some() || group.lingers.is_some_and(|until| now < until) {
         let said = format!("Target group '{arn}' is currently in use by a listener or a rule");
         return Err(ApiError::new("ResourceInUse", said));
     }

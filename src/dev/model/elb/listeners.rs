@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::actions::{ActionIn, Actions};
+use super::attributes::{Attributes, listener_defaults};
+use super::forward::Place;
+use super::groups::read_port;
+use super::protocols::Protocol;
 use super::routes::Propagation;
 use super::rules::Rule;
-use super::{Elb, paged, tagging};
+use super::tls::{CertificateIn, MutualIn, Tls, TlsIn};
+use super::{Elb, limits, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
@@ -24,17 +29,23 @@ const BIND_TRIES: u32 = 50;
 const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 /// A listener.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Listener {
     pub(super) arn: String,
     pub(crate) balancer: String,
     pub(super) port: u16,
+    pub(super) protocol: Protocol,
+    /// Of those that speak HTTPS or TLS.
+    pub(super) tls: Option<Tls>,
+    pub(super) attributes: Attributes,
     /// Without conditions and priority; evaluated last.
     pub(super) default: Rule,
     pub(super) rules: Vec<Rule>,
     pub(super) tags: Tags,
+    #[serde(skip)]
     socket: Arc<Socket>,
     /// `None` only until the socket is bound.
+    #[serde(skip)]
     pub(super) propagation: Option<Propagation>,
 }
 
@@ -53,8 +64,14 @@ impl std::fmt::Debug for Socket {
 pub(in crate::dev::model) struct Create {
     load_balancer_arn: String,
     protocol: Option<String>,
-    port: Option<u16>,
+    port: Option<u32>,
     default_actions: Vec<ActionIn>,
+    ssl_policy: Option<String>,
+    #[serde(default)]
+    certificates: Vec<CertificateIn>,
+    #[serde(default)]
+    alpn_policy: Vec<String>,
+    mutual_authentication: Option<MutualIn>,
     #[serde(default)]
     tags: Vec<Tag>,
 }
@@ -64,9 +81,15 @@ pub(in crate::dev::model) struct Create {
 pub(super) struct Modify {
     listener_arn: String,
     protocol: Option<String>,
-    port: Option<u16>,
+    port: Option<u32>,
     #[serde(default)]
     default_actions: Vec<ActionIn>,
+    ssl_policy: Option<String>,
+    #[serde(default)]
+    certificates: Vec<CertificateIn>,
+    #[serde(default)]
+    alpn_policy: Vec<String>,
+    mutual_authentication: Option<MutualIn>,
 }
 
 #[derive(Deserialize)]
@@ -86,9 +109,14 @@ pub(super) struct Delete {
 }
 
 impl Listener {
+    /// Its rules, the default one last.
+    pub(super) fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain([&self.default])
+    }
+
     /// ARNs of the groups that any of its rules refers to.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().chain([&self.default]).flat_map(|rule| rule.actions.groups())
+        self.all_rules().flat_map(|rule| rule.actions.groups())
     }
 
     /// Stops listening; requests in flight may finish.
@@ -111,13 +139,6 @@ impl Elb {
 
 pub(super) fn not_found() -> ApiError {
     ApiError::new("ListenerNotFound", "One or more listeners not found")
-}
-
-fn check_protocol(protocol: &str) -> Result<(), ApiError> {
-    if protocol == "HTTP" {
-        return Ok(());
-    }
-    Err(ApiError::new("UnsupportedProtocol", format!("Protocol '{protocol}' is not supported: the dev cloud has HTTP")))
 }
 
 /// What a create call leads to before its socket is bound.
@@ -155,6 +176,7 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
             Ok(listener) => Arc::new(listener),
             Err(error) => {
                 elb.listeners.remove(&arn);
+                elb.note_uses(cloud);
                 elb.settle(&region.ec2);
                 let said = format!("the dev cloud cannot listen on {address}: {error}");
                 return Err(ApiError::new("InvalidConfigurationRequest", said));
@@ -166,6 +188,7 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
         let _ = made.socket.0.set(listener);
         // Rules may have been added while the port was being bound.
         elb.publish(cloud, &arn);
+        elb.note_uses(cloud);
         elb.settle(&region.ec2);
         answer(elb.listener(&arn)?)
     };
@@ -192,18 +215,36 @@ async fn bind(
 fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     let elb = &mut ctx.region.elb;
     let balancer = elb.balancer(&input.load_balancer_arn)?;
-    check_protocol(input.protocol.as_deref().ok_or_else(|| ApiError::validation("A protocol must be specified"))?)?;
-    let port = input.port.filter(|port| *port > 0).ok_or_else(|| ApiError::validation("A port must be specified"))?;
+    let missing = |what: &str| ApiError::validation(format!("A listener {what} must be specified"));
+    let protocol = input.protocol.as_deref().ok_or_else(|| missing("protocol"))?;
+    let protocol = Protocol::of_listener(balancer.kind, protocol)?;
+    let port = read_port(input.port.ok_or_else(|| missing("port"))?)?;
+    let given = TlsIn {
+        policy: input.ssl_policy,
+        certificates: input.certificates,
+        alpn: input.alpn_policy,
+        mutual: input.mutual_authentication,
+    };
+    let tls = given.check(protocol, None)?;
     let actions = Actions::read(input.default_actions, None)?;
-    actions.check(elb, &input.load_balancer_arn)?;
     let same = elb.listeners.values().find(|other| other.balancer == input.load_balancer_arn && other.port == port);
     if let Some(same) = same {
-        if same.default.actions == actions {
+        let same_tls = same.tls.as_ref().map(Tls::settings) == tls.as_ref().map(Tls::settings);
+        if same.protocol == protocol && same.default.actions == actions && same_tls {
             return Ok(Begun::Exists(answer(same)));
         }
         let said = format!("A listener already exists on this port for this load balancer '{}'", same.balancer);
         return Err(ApiError::new("DuplicateListener", said));
     }
+    actions.check(elb, &Place { balancer: &input.load_balancer_arn, protocol, replaces: None })?;
+    let count = elb.listeners.values().filter(|other| other.balancer == input.load_balancer_arn).count() + 1;
+    limits::check(count, limits::LISTENERS, "TooManyListeners", || {
+        format!(
+            "The maximum number of listeners has been reached on load balancer '{}': '{}'",
+            input.load_balancer_arn,
+            limits::LISTENERS
+        )
+    })?;
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
     let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|text| text.parse().ok());
@@ -220,6 +261,9 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
         arn: arn.clone(),
         balancer: input.load_balancer_arn,
         port,
+        protocol,
+        tls,
+        attributes: listener_defaults(protocol),
         default,
         rules: Vec::new(),
         tags,
@@ -228,6 +272,7 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     };
     let routes = elb.routes(&listener);
     elb.listeners.insert(arn.clone(), listener);
+    elb.note_uses(ctx.cloud);
     Ok(Begun::Bind { arn, address, balancer, routes, idle })
 }
 
@@ -239,14 +284,25 @@ fn answer(listener: &Listener) -> Xml {
 
 fn write(xml: &mut Xml, listener: &Listener) {
     xml.leaf("ListenerArn", &listener.arn).leaf("LoadBalancerArn", &listener.balancer);
-    xml.leaf("Port", listener.port).leaf("Protocol", "HTTP");
+    xml.leaf("Port", listener.port).leaf("Protocol", listener.protocol.name());
+    if let Some(tls) = &listener.tls {
+        tls.write(xml, listener.protocol);
+    }
     listener.default.actions.write(xml, "DefaultActions");
 }
 
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let elb = &ctx.region.elb;
-    if input.load_balancer_arn.is_some() != input.listener_arns.is_empty() {
-        return Err(ApiError::validation("You must specify either listener ARNs or a load balancer ARN"));
+    match (&input.load_balancer_arn, input.listener_arns.is_empty()) {
+        (None, true) => {
+            return Err(ApiError::validation("You must specify either listener ARNs or a load balancer ARN"));
+        }
+        (Some(_), false) => {
+            return Err(ApiError::validation(
+                "Listener ARNs and a load balancer ARN cannot be specified at the same time",
+            ));
+        }
+        (Some(_), true) | (None, false) => {}
     }
     input.listener_arns.iter().try_for_each(|arn| elb.listener(arn).map(drop))?;
     if let Some(balancer) = &input.load_balancer_arn {
@@ -263,18 +319,38 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
 pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     let elb = &mut ctx.region.elb;
     let listener = elb.listener(&input.listener_arn)?;
-    if let Some(protocol) = &input.protocol {
-        check_protocol(protocol)?;
+    let balancer = elb.balancer(&listener.balancer)?;
+    let protocol = input.protocol.map_or(Ok(listener.protocol), |text| Protocol::of_listener(balancer.kind, &text))?;
+    let port = input.port.map_or(Ok(listener.port), read_port)?;
+    let neighbors = elb.listeners.values().filter(|other| other.balancer == listener.balancer);
+    if port != listener.port && neighbors.into_iter().any(|other| other.port == port) {
+        return Err(ApiError::validation(format!("Listener port '{port}' is already in use")));
     }
-    if input.port.is_some_and(|port| port != listener.port) {
-        return Err(ApiError::validation("the dev cloud does not model changing a listener's port"));
+    if (port, protocol) != (listener.port, listener.protocol) {
+        return Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            "the dev cloud does not model changing a listener's port or protocol: delete it and create another one",
+        ));
     }
-    if !input.default_actions.is_empty() {
-        let actions = Actions::read(input.default_actions, Some(&listener.default.actions))?;
-        actions.check(elb, &listener.balancer)?;
-        elb.listener_mut(&input.listener_arn)?.default.actions = actions;
-        elb.publish(ctx.cloud, &input.listener_arn);
-    }
+    let given = TlsIn {
+        policy: input.ssl_policy,
+        certificates: input.certificates,
+        alpn: input.alpn_policy,
+        mutual: input.mutual_authentication,
+    };
+    let tls = given.check(protocol, listener.tls.as_ref())?;
+    let actions = match input.default_actions {
+        given if given.is_empty() => listener.default.actions.clone(),
+        given => {
+            let actions = Actions::read(given, Some(&listener.default.actions))?;
+            let replaces = Some(listener.default.arn.as_str());
+            actions.check(elb, &Place { balancer: &listener.balancer, protocol, replaces })?;
+            actions
+        }
+    };
+    let listener = elb.listener_mut(&input.listener_arn)?;
+    (listener.default.actions, listener.tls) = (actions, tls);
+    elb.publish(ctx.cloud, &input.listener_arn);
     Ok(answer(elb.listener(&input.listener_arn)?))
 }
 

@@ -1,26 +1,42 @@
-//! ELBv2: Application Load Balancers, their listeners and rules, target groups and the health of targets.
+//! ELBv2: Application and Network Load Balancers, their listeners and rules, target groups and the health of targets.
 
 mod actions;
+mod answers;
 mod attributes;
+mod authentication;
 mod balancers;
+mod certificates;
+mod check;
 mod conditions;
 mod forward;
 mod groups;
 mod health;
+mod limits;
 mod listeners;
 mod names;
+mod policies;
 mod priorities;
+mod protocols;
+mod recording;
+mod registration;
 mod routes;
 mod rules;
+mod subnets;
 mod tagging;
+mod target_health;
 mod targets;
+mod tls;
+mod transforms;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::ec2::Ec2;
-use super::{Answer, Operation, input};
+use super::{Answer, Ctx, Operation, input};
+use crate::dev::cloud::Cloud;
 use crate::dev::plane::{GroupCounts, TargetState};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
@@ -28,7 +44,7 @@ pub(crate) use listeners::Listener;
 pub(super) use listeners::create as create_listener;
 
 /// ELBv2's state in one region, by ARN.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Elb {
     pub(crate) balancers: BTreeMap<String, balancers::LoadBalancer>,
     pub(crate) groups: BTreeMap<String, groups::TargetGroup>,
@@ -55,55 +71,119 @@ const PAGE_MAX: u32 = 400;
 
 /// What is modelled, and what is missing of it.
 pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::xml("CreateLoadBalancer", "", |ctx, form| balancers::create(ctx, read(form)?)),
+    Operation::xml(
+        "CreateLoadBalancer",
+        "no gateway load balancers, IPv6, Elastic IPs, Outposts, address pools",
+        |ctx, form| balancers::create(ctx, read(form)?),
+    ),
     Operation::xml("DescribeLoadBalancers", "", |ctx, form| balancers::describe(ctx, read(form)?)),
-    Operation::xml("DeleteLoadBalancer", "", |ctx, form| balancers::delete(ctx, read(form)?)),
+    Operation::xml("DeleteLoadBalancer", "", |ctx, form| changes_uses(ctx, |ctx| balancers::delete(ctx, read(form)?))),
     Operation::xml("DescribeLoadBalancerAttributes", "", |ctx, form| attributes::describe_balancer(ctx, read(form)?)),
-    Operation::xml("ModifyLoadBalancerAttributes", "", |ctx, form| attributes::modify_balancer(ctx, read(form)?)),
-    Operation::xml("CreateTargetGroup", "", |ctx, form| groups::create(ctx, read(form)?)),
+    Operation::xml(
+        "ModifyLoadBalancerAttributes",
+        "attributes that the data plane does not follow keep their defaults",
+        |ctx, form| attributes::modify_balancer(ctx, read(form)?),
+    ),
+    Operation::xml("SetSubnets", "IPv4 only", |ctx, form| subnets::set_subnets(ctx, read(form)?)),
+    Operation::xml("SetSecurityGroups", "kept; loopback has no firewall", |ctx, form| {
+        subnets::set_security_groups(ctx, read(form)?)
+    }),
+    Operation::xml("SetIpAddressType", "IPv4 only", |ctx, form| subnets::set_ip_address_type(ctx, read(form)?)),
+    Operation::xml(
+        "CreateTargetGroup",
+        "target types instance and ip; protocols HTTP, HTTPS, TCP and TLS",
+        |ctx, form| groups::create(ctx, read(form)?),
+    ),
     Operation::xml("DescribeTargetGroups", "", |ctx, form| groups::describe(ctx, read(form)?)),
     Operation::xml("ModifyTargetGroup", "", |ctx, form| groups::modify(ctx, read(form)?)),
     Operation::xml("DeleteTargetGroup", "", |ctx, form| groups::delete(ctx, read(form)?)),
     Operation::xml("DescribeTargetGroupAttributes", "", |ctx, form| attributes::describe_group(ctx, read(form)?)),
-    Operation::xml("ModifyTargetGroupAttributes", "", |ctx, form| attributes::modify_group(ctx, read(form)?)),
+    Operation::xml(
+        "ModifyTargetGroupAttributes",
+        "no proxy protocol; client addresses are not preserved",
+        |ctx, form| attributes::modify_group(ctx, read(form)?),
+    ),
+    // Run apart from this table, since a port is bound before it answers.
+    Operation::rest("CreateListener", "protocols HTTP, HTTPS, TCP and TLS; no mutual authentication"),
     Operation::xml("DescribeListeners", "", |ctx, form| listeners::describe(ctx, read(form)?)),
-    Operation::xml("ModifyListener", "", |ctx, form| listeners::modify(ctx, read(form)?)),
-    Operation::xml("DeleteListener", "", |ctx, form| listeners::delete(ctx, read(form)?)),
-    Operation::xml("CreateRule", "", |ctx, form| rules::create(ctx, read(form)?)),
+    Operation::xml("ModifyListener", "port and protocol cannot be changed", |ctx, form| {
+        changes_uses(ctx, |ctx| listeners::modify(ctx, read(form)?))
+    }),
+    Operation::xml("DeleteListener", "", |ctx, form| changes_uses(ctx, |ctx| listeners::delete(ctx, read(form)?))),
+    Operation::xml("DescribeListenerAttributes", "", |ctx, form| attributes::describe_listener(ctx, read(form)?)),
+    Operation::xml("ModifyListenerAttributes", "attributes about headers keep their defaults", |ctx, form| {
+        attributes::modify_listener(ctx, read(form)?)
+    }),
+    Operation::xml("AddListenerCertificates", "", |ctx, form| certificates::add(ctx, read(form)?)),
+    Operation::xml("RemoveListenerCertificates", "", |ctx, form| certificates::remove(ctx, read(form)?)),
+    Operation::xml("DescribeListenerCertificates", "", |ctx, form| certificates::describe(ctx, read(form)?)),
+    Operation::xml("DescribeSSLPolicies", "six of AWS's policies", |ctx, form| policies::describe(ctx, read(form)?)),
+    Operation::xml(
+        "CreateRule",
+        "no regular expressions; authentication and transforms are kept, not carried out",
+        |ctx, form| changes_uses(ctx, |ctx| rules::create(ctx, read(form)?)),
+    ),
     Operation::xml("DescribeRules", "", |ctx, form| rules::describe(ctx, read(form)?)),
-    Operation::xml("ModifyRule", "", |ctx, form| rules::modify(ctx, read(form)?)),
-    Operation::xml("DeleteRule", "", |ctx, form| rules::delete(ctx, read(form)?)),
+    Operation::xml("ModifyRule", "as CreateRule", |ctx, form| changes_uses(ctx, |ctx| rules::modify(ctx, read(form)?))),
+    Operation::xml("DeleteRule", "", |ctx, form| changes_uses(ctx, |ctx| rules::delete(ctx, read(form)?))),
     Operation::xml("SetRulePriorities", "", |ctx, form| priorities::set(ctx, read(form)?)),
-    Operation::xml("RegisterTargets", "", |ctx, form| targets::register(ctx, read(form)?)),
-    Operation::xml("DeregisterTargets", "", |ctx, form| targets::deregister(ctx, read(form)?)),
-    Operation::xml("DescribeTargetHealth", "", |ctx, form| health::describe(ctx, read(form)?)),
+    Operation::xml("RegisterTargets", "", |ctx, form| registration::register(ctx, read(form)?)),
+    Operation::xml("DeregisterTargets", "", |ctx, form| registration::deregister(ctx, read(form)?)),
+    Operation::xml("DescribeTargetHealth", "anomalies are never found", |ctx, form| {
+        target_health::describe(ctx, read(form)?)
+    }),
     Operation::xml("AddTags", "", |ctx, form| tagging::add(ctx, read(form)?)),
     Operation::xml("RemoveTags", "", |ctx, form| tagging::remove(ctx, read(form)?)),
     Operation::xml("DescribeTags", "", |ctx, form| tagging::describe(ctx, read(form)?)),
+    Operation::xml("DescribeAccountLimits", "", |ctx, form| limits::describe(ctx, read(form)?)),
 ];
 
 fn read<T: DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
     input(Service::Elbv2, form)
 }
 
+/// Runs what may change which load balancer uses which group.
+fn changes_uses(ctx: &mut Ctx<'_>, run: impl FnOnce(&mut Ctx<'_>) -> Answer) -> Answer {
+    let answer = run(ctx)?;
+    ctx.region.elb.note_uses(ctx.cloud);
+    Ok(answer)
+}
+
 impl Elb {
     /// Which load balancer each target group is referenced by, at whatever weight.
-    fn references(&self) -> BTreeMap<String, String> {
-        let mut references = BTreeMap::new();
-        for listener in self.listeners.values() {
-            for group in listener.groups() {
-                references.insert(group.to_owned(), listener.balancer.clone());
+    fn references(&self) -> BTreeMap<&str, &str> {
+        let listeners = self.listeners.values();
+        listeners.flat_map(|listener| listener.groups().map(|group| (group, listener.balancer.as_str()))).collect()
+    }
+
+    /// Writes down which load balancer uses which group, after rules have changed: targets of a group that comes into
+    /// use are registered anew, and AWS does not notice at once that a group is no longer used.
+    fn note_uses(&mut self, cloud: &Cloud) {
+        let now = cloud.clock.now();
+        let users: BTreeMap<String, String> =
+            self.references().into_iter().map(|(group, user)| (group.to_owned(), user.to_owned())).collect();
+        for (arn, group) in &mut self.groups {
+            let user = users.get(arn);
+            if group.user.as_ref() == user {
+                continue;
             }
+            match user {
+                Some(_) if group.user.is_none() => {
+                    group.targets.values_mut().for_each(|target| target.entered = now);
+                    group.lingers = None;
+                }
+                Some(_) => {}
+                None => group.lingers = Some(now + cloud.timing.linger_by(&cloud.chance)),
+            }
+            group.user = user.cloned();
         }
-        references
     }
 
     /// What each target group in use has counted, and how many of its targets are healthy and not, by ARN.
     pub(crate) fn samples(&self) -> BTreeMap<String, Sample> {
-        let references = self.references();
         let mut samples = BTreeMap::new();
         for (arn, group) in &self.groups {
-            let Some((_, balancer)) = references.get(arn).and_then(|arn| arn.split_once(":loadbalancer/")) else {
+            let Some((_, balancer)) = group.user.as_ref().and_then(|arn| arn.split_once(":loadbalancer/")) else {
                 continue;
             };
             let in_state = |state| group.targets.values().filter(|target| target.plane.state() == state).count();
@@ -133,10 +213,10 @@ impl Elb {
 
     /// Brings the data plane's targets in line after a change: what is not in use is neither checked nor sent to.
     pub(crate) fn settle(&mut self, ec2: &Ec2) {
-        let references = self.references();
-        for (arn, group) in &mut self.groups {
-            let user = references.get(arn).and_then(|balancer| self.balancers.get(balancer));
-            group.settle(ec2, user);
+        let balancers: BTreeSet<IpAddr> = self.balancers.values().map(|balancer| balancer.address.into()).collect();
+        for group in self.groups.values_mut() {
+            let user = group.user.as_ref().and_then(|arn| self.balancers.get(arn));
+            group.settle(ec2, &balancers, user);
         }
     }
 }
@@ -165,14 +245,16 @@ fn paged<T>(
 
 /// Load balancers and target groups: at most 32 letters, digits and hyphens, no hyphen at the ends.
 fn check_name(what: &str, name: &str) -> Result<(), ApiError> {
-    let fits = (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if !fits {
-        return Err(ApiError::validation(format!(
-            "{what} name '{name}' must have 1 to 32 characters that are letters, digits or '-'"
-        )));
-    }
-    if name.starts_with('-') || name.ends_with('-') {
-        return Err(ApiError::validation(format!("{what} name '{name}' cannot begin or end with '-'")));
-    }
-    Ok(())
+    let problem = if name.is_empty() {
+        "cannot be empty"
+    } else if name.len() > 32 {
+        "cannot be longer than '32' characters"
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        "can only contain characters that are alphanumeric characters or hyphens(-)"
+    } else if name.starts_with('-') || name.ends_with('-') {
+        "cannot begin or end with '-'"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::validation(format!("{what} name '{name}' {problem}")))
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Elb;
 use super::balancers::{HOSTED_ZONE, LoadBalancer};
-use super::health::{Health, unused};
+use super::recording::Health;
 use crate::dev::model::Region;
 
 impl LoadBalancer {
@@ -27,13 +27,13 @@ impl LoadBalancer {
 impl Elb {
     /// Whether each target group that the load balancer refers to has a healthy target, as Route 53 evaluates it.
     pub(crate) fn every_group_is_healthy(&self, region: &Region, balancer: &str) -> bool {
-        let references = self.references();
-        references.iter().filter(|(_, user)| *user == balancer).filter_map(|(arn, _)| self.groups.get(arn)).all(
-            |group| {
-                group.targets.values().any(|target| {
-                    !target.draining && target.health == Health::Healthy && unused(region, &group.arn, target).is_none()
-                })
-            },
-        )
+        let used = self.groups.values().filter(|group| group.user.as_deref() == Some(balancer));
+        used.into_iter().all(|group| {
+            group.targets.values().any(|target| {
+                target.drains.is_none()
+                    && *target.record.health() == Health::Healthy
+                    && self.unused(&region.ec2, group, target).is_none()
+            })
+        })
     }
 }

@@ -13,7 +13,7 @@ use crate::dev::cloud::Cloud;
 use crate::dev::plane;
 
 /// Changes on their way to a listener's data plane, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Propagation(mpsc::UnboundedSender<(Instant, plane::Routes)>);
 
 impl Propagation {

@@ -1,23 +1,27 @@
 //! Rules of listeners. The default rule is last, has no conditions and is changed through its listener.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::actions::{ActionIn, Actions};
 use super::conditions::{self, Condition, ConditionIn};
-use super::{Elb, paged, tagging};
+use super::forward::{Forward, Place};
+use super::protocols::Kind;
+use super::transforms::{self, Transform, TransformIn};
+use super::{Elb, limits, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
 use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
 /// A rule.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rule {
     pub(super) arn: String,
     /// 1 to 50,000; `None` is the default rule.
     pub(super) priority: Option<u32>,
     pub(super) conditions: Vec<Condition>,
     pub(super) actions: Actions,
+    pub(super) transforms: Vec<Transform>,
     pub(super) tags: Tags,
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Create {
     conditions: Vec<ConditionIn>,
     actions: Vec<ActionIn>,
     #[serde(default)]
+    transforms: Vec<TransformIn>,
+    #[serde(default)]
     tags: Vec<Tag>,
 }
 
@@ -39,6 +45,8 @@ pub(super) struct Modify {
     rule_arn: String,
     conditions: Option<Vec<ConditionIn>>,
     actions: Option<Vec<ActionIn>>,
+    transforms: Option<Vec<TransformIn>>,
+    reset_transforms: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -57,9 +65,6 @@ pub(super) struct Delete {
     rule_arn: String,
 }
 
-/// Rules per listener besides the default one; AWS counts them per load balancer.
-const RULES_MAX: usize = 100;
-
 impl Rule {
     pub(super) fn new(
         cloud: &Cloud,
@@ -69,7 +74,7 @@ impl Rule {
         actions: Actions,
     ) -> Self {
         let arn = format!("{}/{}", listener.replacen(":listener/", ":listener-rule/", 1), cloud.chance.arn_suffix());
-        Self { arn, priority, conditions, actions, tags: Tags::new() }
+        Self { arn, priority, conditions, actions, transforms: Vec::new(), tags: Tags::new() }
     }
 }
 
@@ -102,6 +107,12 @@ impl Elb {
         all.into_iter().find(|rule| rule.arn == arn).ok_or_else(not_found)
     }
 
+    /// All rules that forward, of all listeners.
+    pub(super) fn forwards(&self) -> impl Iterator<Item = (&Rule, &Forward)> {
+        let rules = self.listeners.values().flat_map(super::listeners::Listener::all_rules);
+        rules.filter_map(|rule| Some((rule, rule.actions.forward()?)))
+    }
+
     /// The listener's ARN and the rule, which is not the default rule.
     pub(super) fn changeable(&self, arn: &str, verb: &str) -> Result<(&str, &Rule), ApiError> {
         let (listener, rule) = self.rule(arn)?;
@@ -115,17 +126,32 @@ impl Elb {
 pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     let elb = &mut ctx.region.elb;
     let listener = elb.listener(&input.listener_arn)?;
+    let balancer = elb.balancer(&listener.balancer)?;
+    if balancer.kind == Kind::Network {
+        return Err(ApiError::new(
+            "InvalidConfigurationRequest",
+            format!("Rules are not supported on listeners of load balancers with type '{}'", balancer.kind.name()),
+        ));
+    }
     check_priority(input.priority)?;
     let conditions = conditions::read(input.conditions)?;
+    let transforms = transforms::read(input.transforms)?;
     let actions = Actions::read(input.actions, None)?;
-    actions.check(elb, &listener.balancer)?;
+    actions.check(elb, &Place { balancer: &listener.balancer, protocol: listener.protocol, replaces: None })?;
     if listener.rules.iter().any(|rule| rule.priority == Some(input.priority)) {
         return Err(ApiError::new("PriorityInUse", format!("Priority '{}' is currently in use", input.priority)));
     }
-    if listener.rules.len() >= RULES_MAX {
-        return Err(ApiError::new("TooManyRules", format!("A listener has at most {RULES_MAX} rules")));
-    }
+    let siblings = elb.listeners.values().filter(|other| other.balancer == listener.balancer);
+    let count = siblings.map(|each| each.rules.len()).sum::<usize>() + 1;
+    limits::check(count, limits::RULES, "TooManyRules", || {
+        format!(
+            "The maximum number of rules has been reached on load balancer '{}': '{}'",
+            listener.balancer,
+            limits::RULES
+        )
+    })?;
     let mut rule = Rule::new(ctx.cloud, &listener.arn, Some(input.priority), conditions, actions);
+    rule.transforms = transforms;
     tagging::put(&mut rule.tags, &input.tags)?;
     let xml = answer([&rule]);
     elb.listener_mut(&input.listener_arn)?.rules.push(rule);
@@ -147,13 +173,22 @@ fn write(xml: &mut Xml, rule: &Rule) {
     };
     xml.list("Conditions", "member", &rule.conditions, |xml, condition| condition.write(xml));
     rule.actions.write(xml, "Actions");
+    xml.list("Transforms", "member", &rule.transforms, |xml, transform| transform.write(xml));
     xml.leaf("IsDefault", rule.priority.is_none());
 }
 
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let elb = &ctx.region.elb;
-    if input.listener_arn.is_some() != input.rule_arns.is_empty() {
-        return Err(ApiError::validation("You must specify either rule ARNs or a listener ARN"));
+    match (&input.listener_arn, input.rule_arns.is_empty()) {
+        (None, true) => {
+            return Err(ApiError::validation("You must specify either listener rule ARNs or a listener ARN"));
+        }
+        (Some(_), false) => {
+            return Err(ApiError::validation(
+                "Listener rule ARNs and a listener ARN cannot be specified at the same time",
+            ));
+        }
+        (Some(_), true) | (None, false) => {}
     }
     let mut found: Vec<&Rule> = Vec::new();
     for arn in &input.rule_arns {
@@ -175,10 +210,23 @@ pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     let elb = &mut ctx.region.elb;
     let (listener, rule) = elb.changeable(&input.rule_arn, "modified")?;
     let listener = listener.to_owned();
+    if input.reset_transforms == Some(true) && input.transforms.is_some() {
+        return Err(ApiError::validation("You cannot specify both Transforms and ResetTransforms"));
+    }
+    if input.conditions.is_none()
+        && input.actions.is_none()
+        && input.transforms.is_none()
+        && input.reset_transforms != Some(true)
+    {
+        return Err(ApiError::validation("Either conditions or actions must be specified"));
+    }
     let conditions = input.conditions.map(conditions::read).transpose()?;
+    let transforms = input.transforms.map(transforms::read).transpose()?;
     let actions = input.actions.map(|given| Actions::read(given, Some(&rule.actions))).transpose()?;
     if let Some(actions) = &actions {
-        actions.check(elb, &elb.listener(&listener)?.balancer)?;
+        let on = elb.listener(&listener)?;
+        let place = Place { balancer: &on.balancer, protocol: on.protocol, replaces: Some(&input.rule_arn) };
+        actions.check(elb, &place)?;
     }
     let rule = elb.rule_mut(&input.rule_arn)?;
     if let Some(conditions) = conditions {
@@ -186,6 +234,12 @@ pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     }
     if let Some(actions) = actions {
         rule.actions = actions;
+    }
+    if let Some(transforms) = transforms {
+        rule.transforms = transforms;
+    }
+    if input.reset_transforms == Some(true) {
+        rule.transforms.clear();
     }
     let xml = answer([&*rule]);
     elb.publish(ctx.cloud, &listener);

@@ -1,5 +1,7 @@
 //! Tags of load balancers, target groups, listeners and rules.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{Elb, balancers, groups, listeners};
@@ -30,7 +32,13 @@ pub(super) struct Describe {
     resource_arns: Vec<String>,
 }
 
+/// Adds `given` to `tags`, or changes nothing.
 pub(super) fn put(tags: &mut Tags, given: &[Tag]) -> Result<(), ApiError> {
+    let mut keys = BTreeSet::new();
+    if let Some(twice) = given.iter().find(|tag| !keys.insert(&tag.key)) {
+        let said = format!("Tag key '{}' was specified more than once", twice.key);
+        return Err(ApiError::new("DuplicateTagKeys", said));
+    }
     tags::put(tags, given, "ValidationError", "TooManyTags")
 }
 

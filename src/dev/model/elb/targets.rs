@@ -1,32 +1,48 @@
-//! Registering and deregistering targets.
+//! A group's targets: where each of them is, and why it may not be used.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Elb;
 use super::balancers::LoadBalancer;
 use super::groups::TargetGroup;
-use super::health::{self, Health};
+use super::recording::Record;
 use crate::dev::model::ec2::{Ec2, InstanceState};
-use crate::dev::model::{Answer, Ctx};
 use crate::dev::plane::{self, TargetState};
-use crate::dev::wire::{ApiError, Xml};
+
+/// The id and the port of a target; the same id can be registered with several ports.
+pub(super) type Key = (String, u16);
+
+/// The zone of an address outside of the VPC that every zone sends to.
+pub(super) const EVERY_ZONE: &str = "all";
 
 /// A registered target.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Target {
     /// Tells it from an earlier target with the same id and port.
     pub(super) serial: u64,
     /// The instance, unless the target is a bare address.
     pub(super) instance: Option<String>,
     pub(super) zone: String,
-    pub(super) health: Health,
-    /// Checks in a row that spoke against the present health.
-    pub(super) against: u32,
-    pub(super) draining: bool,
+    pub(super) address: SocketAddr,
+    /// When it was registered, or its group came into use again: checks begin some time after that.
+    pub(super) entered: Timestamp,
+    pub(super) record: Record,
+    /// Since when its checks fail.
+    pub(super) unhealthy: Option<Timestamp>,
+    /// Until when it drains, once it is deregistered.
+    pub(super) drains: Option<Timestamp>,
+    #[serde(skip, default = "nowhere")]
     pub(super) plane: Arc<plane::Target>,
+}
+
+/// The data plane of a target that was read from a file, until it gets its own.
+fn nowhere() -> Arc<plane::Target> {
+    plane::Target::new(SocketAddr::from(([127, 0, 0, 1], 0)), TargetState::Unused)
 }
 
 /// Why a target gets neither checks nor requests.
@@ -36,58 +52,64 @@ pub(super) enum Unused {
     NotInUse,
     /// Its zone is not one of the load balancer's.
     ZoneNotEnabled,
-    /// Its instance is terminated.
-    InvalidState,
+    /// Its instance is not running any more; AWS's words.
+    InvalidState(&'static str),
+    /// Its address belongs to a load balancer.
+    IpUnusable,
 }
 
-/// A target in a request.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct TargetIn {
-    pub(super) id: String,
-    pub(super) port: Option<u16>,
-    #[serde(rename = "AvailabilityZone")]
-    pub(super) zone: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct Targets {
-    target_group_arn: String,
-    targets: Vec<TargetIn>,
-}
-
-/// Targets per group, as on AWS.
-const TARGETS_MAX: usize = 1000;
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new("InvalidTarget", message)
+impl Unused {
+    /// AWS's reason and words.
+    pub(super) const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NotInUse => {
+                ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
+            }
+            Self::ZoneNotEnabled => {
+                ("Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
+            }
+            Self::InvalidState(words) => ("Target.InvalidState", words),
+            Self::IpUnusable => {
+                ("Target.IpUnusable", "The IP address cannot be used as a target, as it is in use by a load balancer")
+            }
+        }
+    }
 }
 
 impl Target {
     /// Why it is not used, or `None` if `user` may check it and send to it.
-    pub(super) fn unused(&self, ec2: &Ec2, user: Option<&LoadBalancer>) -> Option<Unused> {
-        let gone = self
-            .instance
-            .as_ref()
-            .is_some_and(|id| ec2.instances.get(id).is_none_or(|instance| instance.state == InstanceState::Terminated));
+    pub(super) fn unused(
+        &self,
+        ec2: &Ec2,
+        is_balancer: impl Fn(IpAddr) -> bool,
+        user: Option<&LoadBalancer>,
+    ) -> Option<Unused> {
+        if let Some(id) = &self.instance {
+            if let Some(words) = invalid_state(ec2, id) {
+                return Some(Unused::InvalidState(words));
+            }
+        } else if is_balancer(self.address.ip()) {
+            return Some(Unused::IpUnusable);
+        }
         match user {
-            _ if gone => Some(Unused::InvalidState),
             None => Some(Unused::NotInUse),
-            Some(user) if !user.zones.contains_key(&self.zone) => Some(Unused::ZoneNotEnabled),
+            Some(user) if self.zone != EVERY_ZONE && !user.zones.contains_key(&self.zone) => {
+                Some(Unused::ZoneNotEnabled)
+            }
             Some(_) => None,
         }
     }
 
-    pub(super) fn settle(&mut self, ec2: &Ec2, user: Option<&LoadBalancer>) {
-        if self.draining {
+    /// Gives the data plane the state that follows from all this.
+    pub(super) fn settle(&mut self, ec2: &Ec2, is_balancer: impl Fn(IpAddr) -> bool, user: Option<&LoadBalancer>) {
+        if self.drains.is_some() {
             return;
         }
-        let state = match self.unused(ec2, user) {
-            None => self.health.state(),
+        let state = match self.unused(ec2, is_balancer, user) {
+            None => self.record.state(),
             Some(why) => {
                 // Whatever its checks said: when it is used again they begin anew.
-                (self.health, self.against) = (Health::Initial, 0);
+                (self.record, self.unhealthy) = (Record::new(), None);
                 // The load balancer sends to a group until it has followed the rule that leaves the group out.
                 if why == Unused::NotInUse {
                     return;
@@ -99,117 +121,43 @@ impl Target {
     }
 }
 
-/// Where a target in a request is: its instance, zone and address.
-struct Place {
-    instance: Option<String>,
-    zone: String,
-    address: IpAddr,
-}
-
-impl TargetIn {
-    fn place(&self, group: &TargetGroup, ec2: &Ec2) -> Result<Place, ApiError> {
-        let vpc = &group.settings.vpc;
-        if group.settings.by_address {
-            let id = &self.id;
-            let bad = || invalid(format!("The IP address '{id}' is not within the VPC '{vpc}'"));
-            let address: std::net::Ipv4Addr = id.parse().map_err(|_| bad())?;
-            let subnet = ec2.subnets.values().find(|subnet| subnet.vpc == *vpc && subnet.cidr.contains(&address));
-            let zone = subnet.ok_or_else(bad)?.zone.clone();
-            return Ok(Place { instance: None, zone, address: address.into() });
-        }
-        let id = &self.id;
-        if !id.starts_with("i-") {
-            return Err(ApiError::validation(format!("Instance ID '{id}' is not valid")));
-        }
-        if self.zone.is_some() {
-            return Err(ApiError::validation("You cannot specify an Availability Zone for targets of type 'instance'"));
-        }
-        let instance = ec2.instances.get(id);
-        let instance = instance.ok_or_else(|| invalid(format!("The following targets do not exist: '{id}'")))?;
-        if instance.vpc != *vpc {
-            return Err(invalid(format!("The following targets are not in the target group VPC '{vpc}': '{id}'")));
-        }
-        if instance.state != InstanceState::Running {
-            let said = format!("The following targets are not in a running state and cannot be registered: '{id}'");
-            return Err(invalid(said));
-        }
-        Ok(Place { instance: Some(id.clone()), zone: instance.zone.clone(), address: instance.address.into() })
+/// What is wrong with an instance that cannot be a target any more.
+fn invalid_state(ec2: &Ec2, id: &str) -> Option<&'static str> {
+    match ec2.instances.get(id).map(|instance| instance.state) {
+        // A machine that is being shut down still answers what it has begun, and its checks tell when it does not.
+        Some(InstanceState::Pending | InstanceState::Running | InstanceState::ShuttingDown) => None,
+        Some(InstanceState::Stopping | InstanceState::Stopped) => Some("Target is in the stopped state"),
+        Some(InstanceState::Terminated) | None => Some("Target is in the terminated state"),
     }
 }
 
-pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
-    let arn = input.target_group_arn;
-    let here = ctx.region.place();
-    let (elb, ec2) = (&mut ctx.region.elb, &ctx.region.ec2);
-    let group = elb.groups.get_mut(&arn).ok_or_else(super::groups::not_found)?;
-    let mut places = Vec::with_capacity(input.targets.len());
-    for target in &input.targets {
-        let port = target.port.unwrap_or(group.settings.port);
-        places.push(((target.id.clone(), port), target.place(group, ec2)?));
+impl Elb {
+    /// Why a target of `group` is not used.
+    pub(super) fn unused(&self, ec2: &Ec2, group: &TargetGroup, target: &Target) -> Option<Unused> {
+        let user = group.user.as_ref().and_then(|arn| self.balancers.get(arn));
+        target.unused(ec2, |address| self.has_address(address), user)
     }
-    if group.targets.len() + places.len() > TARGETS_MAX {
-        return Err(ApiError::new("TooManyTargets", format!("A target group has at most {TARGETS_MAX} targets")));
+
+    /// Whether a load balancer of the region has this address.
+    pub(super) fn has_address(&self, address: IpAddr) -> bool {
+        self.balancers.values().any(|balancer| balancer.address == address)
     }
-    for (key, place) in places {
-        if group.targets.get(&key).is_some_and(|target| !target.draining) {
-            continue;
-        }
-        elb.registered += 1;
-        let target = Target {
-            serial: elb.registered,
-            instance: place.instance,
-            zone: place.zone,
-            health: Health::Initial,
-            against: 0,
-            draining: false,
-            plane: plane::Target::new(SocketAddr::new(place.address, key.1), TargetState::Unused),
-        };
-        health::watch(ctx.cloud, &here, &arn, &key, target.serial);
-        // A target that is still draining goes on draining; it just is not the registered one any more.
-        group.targets.insert(key, target);
-    }
-    Ok(Xml::default())
 }
 
-/// Starts to drain targets; those that are not registered, or draining already, are no mistake.
-pub(super) fn deregister(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
-    let arn = input.target_group_arn;
-    let here = ctx.region.place();
-    let (elb, ec2) = (&mut ctx.region.elb, &ctx.region.ec2);
-    let references = elb.references();
-    let user = references.get(&arn).and_then(|balancer| elb.balancers.get(balancer));
-    let group = elb.groups.get_mut(&arn).ok_or_else(super::groups::not_found)?;
-    let delay_s: u64 = group.attribute("deregistration_delay.timeout_seconds").parse().unwrap_or(300);
-    for named in input.targets {
-        // Without a port, all that are registered with this id.
-        let keys =
-            group.targets.keys().filter(|(id, port)| *id == named.id && named.port.is_none_or(|named| named == *port));
-        for key in keys.cloned().collect::<Vec<_>>() {
-            let Some(target) = group.targets.get_mut(&key) else { continue };
-            if target.draining {
-                continue;
-            }
-            target.plane.set_state(TargetState::Draining);
-            // What was never sent to has nothing to drain.
-            if target.unused(ec2, user).is_some() {
-                group.targets.remove(&key);
-                continue;
-            }
-            target.draining = true;
-            let (serial, draining) = (target.serial, target.plane.clone());
-            let (cloud, here, arn) = (ctx.cloud.clone(), here.clone(), arn.clone());
-            ctx.cloud.spawn(async move {
-                tokio::time::sleep(Duration::from_secs(delay_s)).await;
-                draining.cut();
-                let mut world = cloud.world();
-                let (region, _) = world.region(&here);
-                if let Some(group) = region.elb.groups.get_mut(&arn)
-                    && group.targets.get(&key).is_some_and(|target| target.serial == serial)
-                {
-                    group.targets.remove(&key);
-                }
-            });
-        }
+/// Targets in a file: a list of pairs, since keys of objects can only be text.
+pub(super) mod keyed {
+    use super::*;
+
+    pub(in crate::dev::model::elb) fn serialize<S: Serializer>(
+        targets: &BTreeMap<Key, Target>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(targets)
     }
-    Ok(Xml::default())
+
+    pub(in crate::dev::model::elb) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Key, Target>, D::Error> {
+        Ok(Vec::<(Key, Target)>::deserialize(deserializer)?.into_iter().collect())
+    }
 }
