@@ -1,4 +1,4 @@
-//! The data plane from outside: real clients and real servers on loopback.
+//! The data plane from outside: servers behind it, clients before it.
 
 mod draining;
 mod failing;
@@ -6,4 +6,6 @@ mod flipping;
 mod forwarding;
 mod probing;
 mod routing;
+mod stage;
+mod sticking;
 mod support;
