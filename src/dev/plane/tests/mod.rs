@@ -1,6 +1,7 @@
 //! The data plane from outside: servers behind it, clients before it.
 
 mod draining;
+mod encrypting;
 mod failing;
 mod flipping;
 mod forwarding;
@@ -9,3 +10,4 @@ mod routing;
 mod stage;
 mod sticking;
 mod support;
+mod upgrading;

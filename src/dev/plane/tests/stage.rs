@@ -33,9 +33,17 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        let network = Network::memory();
+        Self::on(Network::memory(), 1)
+    }
+
+    /// Another load balancer on the same network, with another seed.
+    pub(super) fn beside(&self) -> Self {
+        Self::on(self.network.clone(), 2)
+    }
+
+    fn on(network: Network, seed: u64) -> Self {
         let clock = Clock::starting_at("2026-11-21T02:14:00Z".parse().unwrap());
-        let balancer = Balancer::new("app/shop/0123456789abcdef", network.clone(), clock, &Chance::of_seed(1));
+        let balancer = Balancer::new("app/shop/0123456789abcdef", network.clone(), clock, &Chance::of_seed(seed));
         Self { network, balancer }
     }
 

@@ -85,18 +85,12 @@ async fn a_sticky_client_of_a_group_without_targets_gets_503_until_the_rule_no_l
 
 #[tokio::test(start_paused = true)]
 async fn a_cookie_that_the_load_balancer_did_not_make_counts_for_nothing() {
-    let (stage, other) = (Stage::new(), Stage::new());
+    let stage = Stage::new();
     // The other one has drawn another key.
+    let other = stage.beside();
     let ((blue, _), (green, _)) = (stage.color("blue").await, stage.color("green").await);
-    let theirs = super::super::Balancer::new(
-        "app/other/1",
-        other.network.clone(),
-        crate::clock::Clock::starting_at("2026-11-21T02:14:00Z".parse().unwrap()),
-        &crate::chance::Chance::of_seed(2),
-    );
     let listener = sticky_listener(&stage, &[(&blue, 0), (&green, 1)]).await;
-    let stolen =
-        Listener::bind(&theirs, super::support::anywhere(), Protocol::Http, sticky(&[(&blue, 1)])).await.unwrap();
+    let stolen = sticky_listener(&other, &[(&blue, 1)]).await;
     let mut client = other.client(&stolen).await;
     client.get("/").await;
     assert_eq!(client.cookies.len(), 2);
