@@ -88,6 +88,11 @@ impl Block {
         Ipv4Net::new_assert(Ipv4Addr::new(127, self.a, SENTINEL.0, 0), 24)
     }
 
+    /// Gives all addresses back.
+    pub(crate) fn release_all(&mut self) {
+        self.taken.clear();
+    }
+
     /// Gives an address back.
     pub(crate) fn release(&mut self, address: Ipv4Addr) {
         self.taken.remove(&address);

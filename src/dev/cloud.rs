@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,6 +21,9 @@ use super::network::Network;
 use super::options::BalancingOptions;
 use crate::chance::Chance;
 use crate::clock::Clock;
+
+/// How long connections and instances may take to end when the cloud is shut down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// How long things take in the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +170,23 @@ impl Cloud {
         let (high, low) = (self.chance.number(), self.chance.number());
         let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// Ends all listeners and instances.
+    pub(crate) async fn take_down(&self) {
+        let (listeners, machines) = self.world().take_down();
+        let listeners = listeners.into_iter().map(|listener| listener.close(SHUTDOWN_GRACE));
+        let machines = machines.iter().map(|machine| machine.stop(SHUTDOWN_GRACE));
+        tokio::join!(join_all(listeners), join_all(machines));
+    }
+
+    /// Starts anew, with the images as they are: nothing in any account, no faults, no counts.
+    pub(crate) async fn reset(&self) {
+        self.faults.clear();
+        self.take_down().await;
+        self.world().clear();
+        self.forget_calls();
+        self.changed();
     }
 
     /// Counts a call that reached the endpoint.

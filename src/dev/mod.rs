@@ -6,6 +6,7 @@
 //! | `name_server` | DNS over sockets |
 //! | `model` | what exists, and the rules that AWS applies to it |
 //! | [`access`] | who may do what: identities, signatures, policies |
+//! | `admin` | what tests and people ask of it that no AWS client does |
 //! | `in_process` | the same without a socket, for tests that own time |
 //! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
@@ -20,6 +21,7 @@
 //! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
 
 pub mod access;
+mod admin;
 mod api;
 pub mod app;
 mod block;
@@ -45,11 +47,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
-use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use access::{Access, GeneratedKey};
@@ -91,9 +91,6 @@ pub fn operations() -> Vec<Modelled> {
     };
     wire::Service::ALL.into_iter().flat_map(of).collect()
 }
-
-/// How long connections and instances may take to end when the cloud is shut down.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// A running dev cloud. [`DevCloud::shutdown`] ends it in good order; dropping it ends it at once.
 #[derive(Debug)]
@@ -143,6 +140,7 @@ impl DevCloud {
     async fn start_on(options: DevOptions, around: (Clock, Chance, Network)) -> Result<Self, DevError> {
         let DevOptions {
             endpoint,
+            allow_remote,
             catalogue,
             propagation,
             run_delay,
@@ -172,6 +170,10 @@ impl DevCloud {
             metrics: metrics_delay,
             metrics_listing: metrics_listing_delay,
         };
+        let endpoints = [Some(endpoint), names.endpoint];
+        if let Some(remote) = endpoints.into_iter().flatten().find(|at| !allow_remote && !at.ip().is_loopback()) {
+            return Err(DevError::Remote { endpoint: remote });
+        }
         let socket = around.2.bind(endpoint).await.map_err(|source| DevError::Endpoint { endpoint, source })?;
         let endpoint = socket.local_addr().map_err(|source| DevError::Endpoint { endpoint, source })?;
         if let Some(folder) = &logs {
@@ -316,10 +318,7 @@ impl DevCloud {
     /// Ends everything: the endpoint, the listeners, and the processes of all instances.
     pub async fn shutdown(self) {
         self.cloud.end_tasks().await;
-        let (listeners, machines) = self.cloud.world().take_down();
-        let listeners = listeners.into_iter().map(|listener| listener.close(SHUTDOWN_GRACE));
-        let machines = machines.iter().map(|machine| machine.stop(SHUTDOWN_GRACE));
-        tokio::join!(join_all(listeners), join_all(machines));
+        self.cloud.take_down().await;
     }
 }
 

@@ -142,6 +142,17 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
+impl Stream {
+    /// Ends the connection by a reset, where there is such a thing; a pipe in memory just ends.
+    pub(crate) fn reset(self) {
+        if let Self::Tcp(stream) = &self
+            && let Err(error) = stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "cannot reset a connection");
+        }
+    }
+}
+
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         Connected::new()

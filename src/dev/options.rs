@@ -15,6 +15,9 @@ use super::name_server::NameOptions;
 pub struct DevOptions {
     /// Where the AWS API is served; port 0 takes a free one.
     pub endpoint: SocketAddr,
+    /// Whether addresses that other machines can reach may be served too: they can then start the programs of all
+    /// images here.
+    pub allow_remote: bool,
     /// The images that instances can be launched from.
     pub catalogue: Catalogue,
     /// From the success of a change of rules to the moment the load balancer follows it.
@@ -70,6 +73,7 @@ impl Default for DevOptions {
     fn default() -> Self {
         Self {
             endpoint: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            allow_remote: false,
             catalogue: Catalogue::default(),
             propagation: Duration::ZERO,
             run_delay: Duration::ZERO,
@@ -101,6 +105,15 @@ pub enum DevError {
         endpoint: SocketAddr,
         /// Why.
         source: io::Error,
+    },
+    /// The address can be reached from other machines.
+    #[error(
+        "{endpoint} can be reached from other machines, which could then start the programs of all images here \
+         (allow it on purpose, with --allow-remote)"
+    )]
+    Remote {
+        /// The address.
+        endpoint: SocketAddr,
     },
     /// The name server's address cannot be bound.
     #[error("the dev cloud cannot serve DNS on {endpoint}: {source} (choose another port, or 0 for a free one)")]

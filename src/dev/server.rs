@@ -1,5 +1,6 @@
 //! The HTTP endpoint of the control plane: one request in, one of AWS's documents out.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +13,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 
-use super::api;
 use super::cloud::Cloud;
 use super::gate::LostAnswer;
-use super::network::Socket;
+use super::network::{Socket, Stream};
 use super::wire::ApiError;
+use super::{admin, api};
 
 /// Bodies of AWS requests are small; this is far above the largest change batch.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long a client may take to send its request.
 const READ_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// How many connections are served at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 512;
+/// How large the head of a request may be.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves the endpoint until the task is ended; open connections end with it.
 pub(crate) async fn serve(mut socket: Socket, cloud: Arc<Cloud>) {
@@ -30,35 +36,48 @@ pub(crate) async fn serve(mut socket: Socket, cloud: Arc<Cloud>) {
     let dated = matches!(socket, Socket::Tcp(_));
     loop {
         let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
+            accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "the dev cloud's endpoint cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let cloud = cloud.clone();
-        let service = service_fn(move |request| respond(cloud.clone(), request));
-        connections.spawn(async move {
-            let connection = http1::Builder::new()
-                .auto_date_header(dated)
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection to the dev cloud's endpoint ended early");
-            }
-        });
+        connections.spawn(serve_connection(stream, peer, dated, cloud.clone()));
     }
 }
 
-async fn respond(cloud: Arc<Cloud>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, LostAnswer> {
+async fn serve_connection(stream: Stream, peer: SocketAddr, dated: bool, cloud: Arc<Cloud>) {
+    let service = service_fn(move |request| respond(cloud.clone(), peer, request));
+    let mut connection = http1::Builder::new()
+        .auto_date_header(dated)
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let Err(error) = (&mut connection).await else { return };
+    tracing::debug!(%error, "connection to the dev cloud's endpoint ended early");
+    let lost = std::error::Error::source(&error).and_then(|error| error.downcast_ref::<LostAnswer>());
+    if lost.is_some_and(|lost| lost.reset) {
+        connection.into_parts().io.into_inner().reset();
+    }
+}
+
+async fn respond(
+    cloud: Arc<Cloud>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, LostAnswer> {
     let (head, body) = request.into_parts();
     let read = tokio::time::timeout(READ_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     let answer = match read {
+        Ok(Ok(body)) if admin::is_for(head.uri.path()) => {
+            admin::answer(&cloud, peer, Request::from_parts(head, body.to_bytes())).await
+        }
         Ok(Ok(body)) => api::call(&cloud, Request::from_parts(head, body.to_bytes())).await?,
         Ok(Err(error)) => {
             let said = format!("cannot read the request (at most {BODY_BYTES_MAX} bytes): {error}");

@@ -13,6 +13,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The account that owns Amazon's images.
 const AMAZON: &str = "137112412989";
+/// How many images there can be.
+const IMAGES_MAX: usize = 10_000;
 
 /// The images that instances can be launched from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub enum Architecture {
 }
 
 /// An image's state, as EC2 names it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageState {
     /// Instances can be launched.
@@ -145,6 +147,16 @@ impl Catalogue {
             }
         }
         Ok(catalogue)
+    }
+
+    /// Adds an image, or replaces it; an error says what is wrong with it.
+    pub(in crate::dev) fn add(&mut self, id: &str, image: Image) -> Result<(), String> {
+        if self.images.len() >= IMAGES_MAX && !self.images.contains_key(id) {
+            return Err(format!("the catalogue has {IMAGES_MAX} images already"));
+        }
+        image.check(id)?;
+        self.images.insert(id.to_owned(), image);
+        Ok(())
     }
 
     /// The images in `text`; an error says what is wrong and where.

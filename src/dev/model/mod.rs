@@ -103,6 +103,12 @@ impl World {
         (listeners, machines)
     }
 
+    /// Forgets everything, after [`World::take_down`].
+    pub(crate) fn clear(&mut self) {
+        self.accounts.clear();
+        self.block.release_all();
+    }
+
     /// Every region of every account that was ever called.
     pub(crate) fn places(&self) -> Vec<Place> {
         self.accounts.values().flat_map(|account| account.regions.values()).map(Region::place).collect()
