@@ -178,6 +178,17 @@ impl Access {
         Ok(Known { identity: holder.identity.clone(), secret: holder.secret.clone() })
     }
 
+    /// The account that a key belongs to, whether or not it still counts; `None` for a key that nobody has.
+    pub(crate) fn account_of_key(&self, access_key: &str) -> Option<String> {
+        if let Some(temporary) = self.sessions().get(access_key) {
+            return Some(temporary.identity.account.clone());
+        }
+        match &self.users {
+            Some(users) if access_key != OWN_KEY => users.get(access_key).map(|holder| holder.identity.account.clone()),
+            _ => Some(account_of(access_key).unwrap_or(DEFAULT_ACCOUNT).to_owned()),
+        }
+    }
+
     pub(super) fn remember(&self, access_key: String, temporary: Temporary, now: Timestamp) {
         let mut sessions = self.sessions();
         sessions.retain(|_, session| session.expires > now);

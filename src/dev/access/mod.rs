@@ -5,7 +5,7 @@
 //! | `identity` | who makes a request |
 //! | `file` | the users and roles of `--iam FILE`, as a user writes them |
 //! | `directory` | who an access key belongs to, and the sessions of roles |
-//! | `assume` | STS's `AssumeRole` |
+//! | `assume`, `session` | STS's `AssumeRole` and `GetSessionToken` |
 //! | `signature` | Signature Version 4 |
 //! | `denial` | each service's words for no |
 //! | `needs` | which actions on which resources a call is |
@@ -18,6 +18,7 @@ mod file;
 mod identity;
 mod needs;
 mod policy;
+mod session;
 mod signature;
 
 pub(crate) use assume::{AssumeRole, Assumed};

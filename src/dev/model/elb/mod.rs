@@ -179,6 +179,12 @@ impl Elb {
         }
     }
 
+    /// The load balancers whose listeners use a certificate, by ARN.
+    #[expect(clippy::unused_self, reason = "listeners without TLS use no certificate")]
+    pub(crate) fn users_of_certificate(&self, _arn: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What each target group in use has counted, and how many of its targets are healthy and not, by ARN.
     pub(crate) fn samples(&self) -> BTreeMap<String, Sample> {
         let mut samples = BTreeMap::new();
