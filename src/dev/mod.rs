@@ -190,6 +190,7 @@ impl DevCloud {
         let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
         model::start_metrics(&cloud);
         cloud.spawn(server::serve(socket, cloud.clone()));
+        model::start_scaling(&cloud);
         let dns_endpoint = match names.endpoint {
             Some(wanted) => {
                 let started = name_server::start(&cloud, wanted).await;

@@ -27,6 +27,7 @@ use super::machine::Machine;
 use super::network::Network;
 use super::wire::{ApiError, Body, Document, Node, ParamError, Scope, Service, Xml, from_node};
 
+pub(crate) use autoscaling::start as start_scaling;
 pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};

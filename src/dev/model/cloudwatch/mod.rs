@@ -130,6 +130,12 @@ impl CloudWatch {
         found
     }
 
+    /// The names of the alarms that have an action among those of the state `ALARM`.
+    pub(crate) fn alarms_with_action(&self, action: &str) -> impl Iterator<Item = &str> {
+        let calling = self.alarms.values().filter(move |alarm| alarm.alarm_actions.iter().any(|each| each == action));
+        calling.map(|alarm| alarm.name.as_str())
+    }
+
     /// The alarm of this name.
     pub(crate) fn alarm(&self, name: &str) -> Option<&Alarm> {
         self.alarms.get(name)

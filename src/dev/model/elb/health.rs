@@ -104,9 +104,15 @@ impl Registration {
         let Some(target) = group.targets.get_mut(&self.key) else { return };
         let failure = Failure::of(result);
         let failure = if user == Some(Kind::Network) { failure.map(Failure::of_network) } else { failure };
-        if target.record.observe(failure, thresholds) {
+        let changed = target.record.observe(failure, thresholds);
+        if changed {
             target.unhealthy = matches!(target.record.health(), Health::Unhealthy(_)).then_some(now);
         }
         target.plane.set_state(target.record.state());
+        drop(world);
+        if changed {
+            // Auto Scaling acts on it.
+            cloud.changed();
+        }
     }
 }

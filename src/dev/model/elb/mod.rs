@@ -8,6 +8,7 @@ mod balancers;
 mod certificates;
 mod check;
 mod conditions;
+pub(crate) mod fleet;
 mod forward;
 mod groups;
 mod health;

@@ -25,16 +25,16 @@ use crate::dev::wire::{ApiError, Xml};
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct TargetIn {
     pub(super) id: String,
-    port: Option<u32>,
+    pub(super) port: Option<u32>,
     #[serde(rename = "AvailabilityZone")]
-    zone: Option<String>,
+    pub(super) zone: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Targets {
-    target_group_arn: String,
-    targets: Vec<TargetIn>,
+    pub(super) target_group_arn: String,
+    pub(super) targets: Vec<TargetIn>,
 }
 
 /// Where a target in a request is: its instance, zone and address.
