@@ -55,7 +55,7 @@ impl Scaling {
         };
         let cloud = DevCloud::in_process(options).await.unwrap();
         let seed = Seed { count: 0, deregistration_delay_s: 60, ..Seed::new(V0) };
-        let rig = Rig::on(cloud, seed).await;
+        let rig = Rig::on(cloud, seed, Duration::from_secs(1)).await;
         let asg = Client::new(&rig.cloud.sdk_config("eu-west-1"));
         Self { rig, asg }
     }

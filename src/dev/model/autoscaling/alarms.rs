@@ -3,9 +3,7 @@
 use super::policies;
 use super::tracking::Tracking;
 use crate::dev::model::Ctx;
-use crate::dev::model::cloudwatch::{
-    Alarm, AlarmCall, Comparison, Metric, State, Statistic, Status, Watch, alarm_arn,
-};
+use crate::dev::model::cloudwatch::{Alarm, AlarmCall, Comparison, Metric, State, Statistic, Status, Watch, alarm_arn};
 use crate::dev::model::tags::Tags;
 
 /// Minutes above the target before a group grows, and below nine tenths of it before it shrinks, as on AWS.
