@@ -10,6 +10,7 @@ mod processes;
 mod refresh;
 mod scheduling;
 mod sources;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

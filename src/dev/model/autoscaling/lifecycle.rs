@@ -13,6 +13,9 @@ use super::traffic;
 use super::warm::PoolState;
 use crate::dev::model::Ctx;
 
+/// From one failed start out of the warm pool to the next.
+const START_AGAIN_S: u32 = 15;
+
 /// Whether a member is still one.
 enum Next {
     Stays,
@@ -64,7 +67,7 @@ fn move_on(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: &mut
     }
 }
 
-fn pending(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: &Step) -> Next {
+fn pending(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: &mut Step) -> Next {
     match machines::state(ctx, &member.id) {
         State::Pending => {}
         State::Running => {
@@ -78,7 +81,13 @@ fn pending(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: &Ste
         }
         // On its way into the warm pool.
         State::Stopping | State::Stopped if member.pool.is_some() => member.phase = Phase::PendingProceed,
-        State::Stopping | State::Stopped => machines::start(ctx, &member.id),
+        State::Stopped => {
+            // It was in the warm pool, and there was no capacity to start it.
+            if machines::start(ctx, &member.id).is_err() {
+                step.at(after(step.now, START_AGAIN_S));
+            }
+        }
+        State::Stopping => {}
         State::Ended => return died(ctx, group, member, step.now),
     }
     Next::Stays

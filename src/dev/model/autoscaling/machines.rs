@@ -89,6 +89,8 @@ pub(super) fn state(ctx: &Ctx<'_>, id: &str) -> State {
     match ctx.region.ec2.looks(id).map(|looks| looks.state) {
         Some(InstanceState::Pending) => State::Pending,
         Some(InstanceState::Running) => State::Running,
+        Some(InstanceState::Stopping) => State::Stopping,
+        Some(InstanceState::Stopped) => State::Stopped,
         Some(InstanceState::ShuttingDown | InstanceState::Terminated) | None => State::Ended,
     }
 }
@@ -105,8 +107,7 @@ pub(super) fn is_impaired(ctx: &Ctx<'_>, id: &str) -> bool {
 
 /// Why EC2 has ended it, in EC2's words.
 pub(super) fn reason(ctx: &Ctx<'_>, id: &str) -> String {
-    let instance = ctx.region.ec2.instances.get(id);
-    let reason = instance.and_then(|instance| instance.state_reason());
+    let reason = ctx.region.ec2.why(id);
     reason.map_or_else(|| "Termination Reason: unknown".to_owned(), |reason| format!("Termination Reason: {reason}"))
 }
 
@@ -120,11 +121,12 @@ pub(super) fn stop(ctx: &mut Ctx<'_>, id: &str) {
     ec2::stop_one(ctx, id);
 }
 
-/// Starts an instance of the warm pool.
-pub(super) fn start(ctx: &mut Ctx<'_>, id: &str) {
-    if let Err(error) = ec2::start_one(ctx, id) {
-        tracing::debug!(id, error = error.message, "an instance cannot be started");
-    }
+/// Starts an instance of the warm pool, unless it runs already.
+///
+/// # Errors
+/// There is no capacity.
+pub(super) fn start(ctx: &mut Ctx<'_>, id: &str) -> Result<(), ApiError> {
+    ec2::start_one(ctx, id)
 }
 
 /// An instance as somebody else launched it.

@@ -176,7 +176,9 @@ pub(super) fn take(ctx: &mut Ctx<'_>, group: &mut Group, cause: &str, now: Times
     };
     let activity = activity::begin(ctx, group, now, begin);
     let protected = group.settings.protect_new;
-    machines::start(ctx, &id);
+    if let Err(error) = machines::start(ctx, &id) {
+        tracing::debug!(id, error = error.message, "an instance of the warm pool cannot be started yet");
+    }
     if let Some(member) = group.members.get_mut(&id) {
         (member.pool, member.phase, member.activity) = (None, Phase::Pending, Some(activity));
         member.protected = protected;

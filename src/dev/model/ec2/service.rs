@@ -108,4 +108,10 @@ impl Ec2 {
             impaired: instance.impaired.is_some(),
         })
     }
+
+    /// Why an instance is in its state, in EC2's words.
+    pub(crate) fn why(&self, id: &str) -> Option<&str> {
+        let reason = self.instances.get(id).and_then(|instance| instance.reason.as_ref());
+        reason.map(|reason| reason.message.as_str())
+    }
 }
