@@ -280,8 +280,7 @@ pub(super) fn advance(ctx: &mut Ctx<'_>, group: &mut Group, step: &mut Step) {
             }
             SourceState::InService => continue,
             SourceState::Removing => {
-                let draining =
-                    group.members.keys().filter_map(|id| traffic::draining_until(ctx, &arn, id)).min();
+                let draining = group.members.keys().filter_map(|id| traffic::draining_until(ctx, &arn, id)).min();
                 if let Some(until) = draining {
                     step.at(until);
                     continue;
