@@ -29,7 +29,9 @@ mod xml;
 pub(crate) use de::{ParamError, from_node};
 pub(crate) use envelope::{Body, Document, Written, answer, refusal};
 pub(crate) use error::ApiError;
-pub(crate) use form::{Node, parse_form};
+pub(crate) use form::Node;
+#[cfg(test)]
+pub(crate) use form::parse_form;
 pub(crate) use page::page;
 pub(crate) use request::read_call;
 pub(crate) use scope::{Credential, Scope};
