@@ -33,7 +33,7 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         Ok(scope) => scope,
         Err(error) => return Ok(refuse(&error)),
     };
-    let (call, operation) = match Call::read(&scope, protocol, &head, &body) {
+    let (call, operation) = match Call::read(&scope, protocol, &head, &body).await {
         Ok(read) => read,
         Err(error) => return Ok(refuse(&error)),
     };
@@ -45,7 +45,7 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     };
     let asked = call.form().map_or(Asked::Rest(&head, &body), Asked::Form);
     let result = match access::authorize(cloud, &scope, &operation, asked) {
-        Ok(()) => call.run(cloud, &scope, &operation).await,
+        Ok(()) => call.run(cloud, &scope, (&operation, &request_id)).await,
         Err(denied) => Err(denied),
     };
     passed.leave().await?;
@@ -57,7 +57,8 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         "dev cloud call"
     );
     Ok(match result {
-        Ok(body) => {
+        Ok(Done::Answer(response)) => response,
+        Ok(Done::Body(body)) => {
             let written = answer(service, protocol, &operation, &request_id, &body.document);
             document(body.status, body.location, written, &request_id)
         }
@@ -69,15 +70,29 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
 enum Call {
     Form(Node),
     Dns(model::DnsCall),
+    S3(Box<model::S3Call>),
+}
+
+/// What a call is answered with.
+enum Done {
+    /// The fields of the output.
+    Body(Body),
+    /// All of it.
+    Answer(Response<Bytes>),
 }
 
 impl Call {
-    fn read(
+    async fn read(
         scope: &Scope,
         protocol: Protocol,
         head: &http::request::Parts,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<(Self, String), ApiError> {
+        if scope.service == Service::S3 {
+            let call = model::S3Call::read(head, body).await?;
+            let operation = call.operation().to_owned();
+            return Ok((Self::S3(Box::new(call)), operation));
+        }
         if scope.service == Service::Route53 {
             let call = model::DnsCall::read(&head.method, &head.uri, body)?;
             let operation = call.operation().to_owned();
@@ -90,14 +105,20 @@ impl Call {
     fn form(&self) -> Option<&Node> {
         match self {
             Self::Form(form) => Some(form),
-            Self::Dns(_) => None,
+            Self::Dns(_) | Self::S3(_) => None,
         }
     }
 
-    async fn run(self, cloud: &Arc<Cloud>, scope: &Scope, operation: &str) -> Result<Body, ApiError> {
+    async fn run(
+        self,
+        cloud: &Arc<Cloud>,
+        scope: &Scope,
+        (operation, request_id): (&str, &str),
+    ) -> Result<Done, ApiError> {
         match self {
-            Self::Form(form) => model::run(cloud, scope, operation, &form).await,
-            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, &call),
+            Self::Form(form) => model::run(cloud, scope, operation, &form).await.map(Done::Body),
+            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, &call).map(Done::Body),
+            Self::S3(call) => Ok(Done::Answer(call.run(cloud, &scope.place, request_id).await)),
         }
     }
 }

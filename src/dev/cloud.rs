@@ -15,7 +15,7 @@ use super::access::Access;
 use super::faults::Faults;
 use super::limits::Limits;
 use super::machine::Catalogue;
-use super::model::World;
+use super::model::{BucketOptions, InProgress, World};
 use super::name_server::NameOptions;
 use super::network::Network;
 use super::options::BalancingOptions;
@@ -63,6 +63,9 @@ pub(crate) struct Cloud {
     pub(crate) timing: Timing,
     /// How names and their servers behave.
     pub(crate) names: NameOptions,
+    /// How S3 behaves.
+    pub(crate) buckets: BucketOptions,
+    s3_in_progress: Mutex<InProgress>,
     /// What the model takes for the time of day.
     pub(crate) clock: Clock,
     /// When the cloud was started.
@@ -89,7 +92,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     pub(crate) fn new(
         timing: Timing,
-        names: NameOptions,
+        (names, buckets): (NameOptions, BucketOptions),
         (clock, chance, network): (Clock, Chance, Network),
         (faults, access, limits): (Faults, Access, Option<Limits>),
         catalogue: Catalogue,
@@ -100,6 +103,8 @@ impl Cloud {
             timing,
             names,
             started: clock.now(),
+            buckets,
+            s3_in_progress: Mutex::default(),
             clock,
             chance,
             network,
@@ -118,6 +123,11 @@ impl Cloud {
     /// The world. Held only for as long as one operation takes, never across an await.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         locked(&self.world)
+    }
+
+    /// Conditional writes to S3 that are under way. Its lock is taken under the world's, never the other way round.
+    pub(crate) fn s3_in_progress(&self) -> MutexGuard<'_, InProgress> {
+        locked(&self.s3_in_progress)
     }
 
     /// The images that instances can run.

@@ -60,8 +60,7 @@ use faults::Faults;
 pub use in_process::InProcess;
 use limits::Limits;
 use machine::{Image, Machine};
-pub use model::PublishedMessage;
-pub use model::Resolver;
+pub use model::{BucketOptions, PublishedMessage, Resolver};
 pub use name_server::NameOptions;
 use network::Network;
 pub use options::{BalancingOptions, DevError, DevOptions};
@@ -158,6 +157,7 @@ impl DevCloud {
             check_signatures,
             limits,
             names,
+            buckets,
         } = options;
         let timing = Timing {
             propagation,
@@ -187,7 +187,7 @@ impl DevCloud {
         let access = Access::new(iam.as_ref(), check_signatures, &around.1);
         let faults = Faults::new(faults, around.1.fork());
         let refusing = (faults, access, limits.then(Limits::default));
-        let cloud = Cloud::new(timing, names, around, refusing, catalogue, logs).map_err(DevError::Block)?;
+        let cloud = Cloud::new(timing, (names, buckets), around, refusing, catalogue, logs).map_err(DevError::Block)?;
         model::start_metrics(&cloud);
         cloud.spawn(server::serve(socket, cloud.clone()));
         model::start_scaling(&cloud);

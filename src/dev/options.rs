@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::access::Iam;
 use super::faults::Fault;
 use super::machine::Catalogue;
+use super::model::BucketOptions;
 use super::name_server::NameOptions;
 
 /// How a dev cloud behaves.
@@ -54,6 +55,8 @@ pub struct DevOptions {
     pub limits: bool,
     /// How names and their servers behave.
     pub names: NameOptions,
+    /// How S3 behaves.
+    pub buckets: BucketOptions,
 }
 
 /// How long load balancers and target groups take; by default everything is done at once.
@@ -91,6 +94,7 @@ impl Default for DevOptions {
             check_signatures: false,
             limits: false,
             names: NameOptions::default(),
+            buckets: BucketOptions::default(),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::cloud::Cloud;
 use super::gate::LostAnswer;
 use super::network::{Socket, Stream};
-use super::wire::ApiError;
+use super::wire::{ApiError, Credential, Service};
 use super::{admin, api};
 
 /// Bodies of AWS requests are small; this is far above the largest change batch.
@@ -73,17 +73,37 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, LostAnswer> {
     let (head, body) = request.into_parts();
-    let read = tokio::time::timeout(READ_TIME_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    let answer = match read {
+    let bytes_max = bytes_max(&cloud, &head);
+    let expects = head.headers.contains_key(header::EXPECT);
+    let read = tokio::time::timeout(READ_TIME_MAX, Limited::new(body, bytes_max).collect()).await;
+    let read = read.map(|read| read.map(Collected::to_bytes));
+    let waits = expects && matches!(&read, Ok(Ok(body)) if body.is_empty());
+    let mut answer = match read {
         Ok(Ok(body)) if admin::is_for(head.uri.path()) => {
-            admin::answer(&cloud, peer, Request::from_parts(head, body.to_bytes())).await
+            admin::answer(&cloud, peer, Request::from_parts(head, body)).await
         }
-        Ok(Ok(body)) => api::call(&cloud, Request::from_parts(head, body.to_bytes())).await?,
+        Ok(Ok(body)) => api::call(&cloud, Request::from_parts(head, body)).await?,
         Ok(Err(error)) => {
-            let said = format!("cannot read the request (at most {BODY_BYTES_MAX} bytes): {error}");
+            let said = format!("cannot read the request (at most {bytes_max} bytes): {error}");
             api::unreadable(&cloud, &ApiError::new("RequestEntityTooLarge", said).status(413))
         }
         Err(_) => api::unreadable(&cloud, &ApiError::new("RequestTimeout", "the request did not arrive in time")),
     };
+    // Who waits for "100 Continue" with no body to send gets the answer at once; botocore takes the status of such an
+    // answer for that of every further one on the same connection.
+    if waits {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(answer.map(Full::new))
+}
+
+/// How large the body of a request may be: an object with its chunks for S3, a document for the others.
+fn bytes_max(cloud: &Cloud, head: &http::request::Parts) -> usize {
+    match Credential::of(head) {
+        Ok(credential) if credential.service == Service::S3 => {
+            let object = usize::try_from(cloud.buckets.object_bytes_max).unwrap_or(usize::MAX);
+            object.saturating_add(object / 16).saturating_add(BODY_BYTES_MAX)
+        }
+        _ => BODY_BYTES_MAX,
+    }
 }

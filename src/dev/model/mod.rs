@@ -8,6 +8,7 @@ mod dns;
 mod ec2;
 mod elb;
 mod operation;
+mod s3;
 mod sns;
 mod ssm;
 mod sts;
@@ -32,6 +33,8 @@ pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub(crate) use operation::{Operation, operations};
+pub use s3::BucketOptions;
+pub(crate) use s3::{InProgress, S3Call};
 pub use sns::PublishedMessage;
 
 /// Everything that exists.
@@ -39,6 +42,8 @@ pub use sns::PublishedMessage;
 pub(crate) struct World {
     /// Every account that was ever called.
     pub(crate) accounts: BTreeMap<String, Account>,
+    /// S3: the names of all accounts' buckets are one list.
+    pub(crate) s3: s3::S3,
     /// Addresses are one block for all accounts and regions.
     pub(crate) block: Block,
 }
@@ -91,7 +96,7 @@ impl World {
             Network::Loopback => Block::claim()?,
             Network::Memory(_) => Block::in_memory(),
         };
-        Ok(Self { accounts: BTreeMap::new(), block })
+        Ok(Self { accounts: BTreeMap::new(), s3: s3::S3::default(), block })
     }
 
     /// Takes everything out that holds a socket or a process.

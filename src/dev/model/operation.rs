@@ -1,6 +1,6 @@
 //! The operations that the dev cloud models: what runs them, and what is missing of each.
 
-use super::{Ctx, acm, autoscaling, cloudwatch, dns, ec2, elb, sns, ssm, sts};
+use super::{Ctx, acm, autoscaling, cloudwatch, dns, ec2, elb, s3, sns, ssm, sts};
 use crate::dev::wire::{ApiError, Document, Node, Service, Value, Xml};
 
 /// An operation of a service.
@@ -56,7 +56,7 @@ impl Operation {
 
     /// Whether it changes nothing.
     pub(crate) fn reads(&self) -> bool {
-        ["Describe", "Get", "List"].iter().any(|verb| self.name.starts_with(verb))
+        ["Describe", "Get", "Head", "List"].iter().any(|verb| self.name.starts_with(verb))
     }
 }
 
@@ -72,6 +72,6 @@ pub(crate) const fn operations(service: Service) -> &'static [Operation] {
         Service::Ssm => ssm::OPERATIONS,
         Service::Acm => acm::OPERATIONS,
         Service::Route53 => dns::OPERATIONS,
-        Service::S3 => &[],
+        Service::S3 => s3::OPERATIONS,
     }
 }

@@ -144,6 +144,10 @@ pub(crate) fn refusal(service: Service, protocol: Protocol, error: &ApiError, re
                 "{PROLOG}<Response><Errors><Error>{said}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
             ),
         ),
+        Protocol::RestXml if service == Service::S3 => Written::new(
+            protocol,
+            format!("{PROLOG}<Error>{said}<RequestId>{request_id}</RequestId><HostId>dev-cloud</HostId></Error>"),
+        ),
         Protocol::Query | Protocol::RestXml => {
             let namespace = service.namespace();
             Written::new(
