@@ -59,7 +59,7 @@ pub use group::{Algorithm, Group, GroupSettings, TargetProtocol, TargetStickines
 pub use listener::{BindError, Listener, ListenerSettings, Protocol};
 pub use log::LogPlace;
 pub use pattern::Pattern;
-pub use probe::{HealthCheck, InvalidMatcher, Matcher, ProbeProtocol, ProbeResult, probe};
+pub use probe::{HealthCheck, InvalidMatcher, Matcher, Over, ProbeProtocol, ProbeResult, probe};
 pub use rule::{Action, Condition, FixedResponse, Forward, Redirect, Routes, Rule, WeightedGroup};
 pub use target::{Target, TargetState};
 pub use tls::{Certificate, InvalidCertificate, Tls, TlsVersions};

@@ -173,12 +173,13 @@ impl Check {
     }
 
     /// The same for the data plane's prober.
-    pub(super) fn probe(&self) -> plane::HealthCheck {
+    pub(super) fn probe(&self, settings: &Settings) -> plane::HealthCheck {
         let protocol = match &self.asks {
             None => plane::ProbeProtocol::Tcp,
             Some(Asks { path, codes }) => plane::ProbeProtocol::Http {
                 path: path.clone(),
                 matcher: codes.parse().unwrap_or_else(|_| unreachable!("{codes} was read as a list of codes")),
+                over: plane::Over { tls: self.protocol == Protocol::Https, version: settings.speaks() },
             },
         };
         plane::HealthCheck { protocol, timeout: Duration::from_secs(self.timeout_s.into()) }

@@ -1,21 +1,19 @@
-//! Conditions of rules, in both spellings: `Values` and the configuration of their own kind.
+//! Conditions of rules, as they are kept, read back in both spellings, and given to the data plane.
 
 use http::HeaderName;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::limits;
 use crate::dev::plane;
-use crate::dev::wire::{ApiError, Xml};
+use crate::dev::wire::Xml;
 
 /// A condition; one of its values must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Condition {
-    Path(Vec<String>),
-    Host(Vec<String>),
+    Path(Texts),
+    Host(Texts),
     Header {
         name: String,
-        values: Vec<String>,
+        values: Texts,
     },
     Method(Vec<String>),
     Query(Vec<(Option<String>, String)>),
@@ -23,252 +21,36 @@ pub(crate) enum Condition {
     SourceIp(Vec<String>),
 }
 
-/// A condition in a request.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-pub(super) struct ConditionIn {
-    field: Option<String>,
-    #[serde(default)]
-    values: Vec<String>,
-    #[serde(default)]
-    regex_values: Vec<String>,
-    path_pattern_config: Option<Values>,
-    host_header_config: Option<Values>,
-    http_request_method_config: Option<Values>,
-    http_header_config: Option<HeaderValues>,
-    query_string_config: Option<QueryValues>,
-    source_ip_config: Option<Values>,
+/// Values of a condition: texts with wildcards, and regular expressions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Texts {
+    pub(super) values: Vec<String>,
+    pub(super) regexes: Vec<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Values {
-    #[serde(default)]
-    values: Vec<String>,
-    #[serde(default)]
-    regex_values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct HeaderValues {
-    http_header_name: Option<String>,
-    #[serde(default)]
-    values: Vec<String>,
-    #[serde(default)]
-    regex_values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct QueryValues {
-    #[serde(default)]
-    values: Vec<QueryValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct QueryValue {
-    key: Option<String>,
-    value: Option<String>,
-}
-
-/// AWS's fields, in the order of its own message.
-const FIELDS: [&str; 6] =
-    ["path-pattern", "host-header", "http-header", "http-request-method", "query-string", "source-ip"];
-
-/// Reads the conditions of a rule.
-pub(super) fn read(given: Vec<ConditionIn>) -> Result<Vec<Condition>, ApiError> {
-    if given.is_empty() {
-        return Err(ApiError::validation("A condition must be specified"));
-    }
-    let conditions = given.into_iter().map(ConditionIn::check).collect::<Result<Vec<_>, _>>()?;
-    let count = |of: fn(&Condition) -> usize| conditions.iter().map(of).sum::<usize>();
-    let most = limits::CONDITION_VALUES;
-    limits::check(count(Condition::len), most, "ValidationError", || {
-        format!("A rule can only have '{most}' condition values")
-    })?;
-    let most = limits::CONDITION_WILDCARDS;
-    limits::check(count(Condition::wildcards), most, "ValidationError", || {
-        format!("A rule can only have '{most}' condition wildcards")
-    })?;
-    for (at, condition) in conditions.iter().enumerate() {
-        let once = !matches!(condition, Condition::Header { .. } | Condition::Query(_));
-        if once && conditions[..at].iter().any(|other| other.field() == condition.field()) {
-            return Err(ApiError::validation(format!("A rule can only have one '{}' condition", condition.field())));
-        }
-    }
-    Ok(conditions)
-}
-
-/// Every value is there, is not too long, and has only characters that AWS allows.
-fn check_texts<'a>(
-    field: &str,
-    texts: impl IntoIterator<Item = &'a String>,
-    most: usize,
-    allowed: impl Fn(char) -> bool,
-) -> Result<(), ApiError> {
-    for text in texts {
-        if text.is_empty() {
-            return Err(ApiError::validation(format!("A '{field}' value cannot be empty")));
-        }
-        if text.chars().count() > most {
-            return Err(ApiError::validation(format!("The '{field}' value is too long; the limit is '{most}'")));
-        }
-        if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-            let said = format!("The '{field}' value '{text}' contains an invalid character: '{other}'");
-            return Err(ApiError::validation(said));
-        }
-    }
-    Ok(())
-}
-
-/// A host pattern has a dot, and letters after the last one.
-fn check_host(text: &str) -> Result<(), ApiError> {
-    let ends = |(_, last): (&str, &str)| last.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '*' | '?'));
-    if text.rsplit_once('.').is_some_and(ends) {
-        return Ok(());
-    }
-    Err(ApiError::validation(format!(
-        "The 'host-header' value '{text}' must contain at least one '.', and only alphabetical characters after the last \
-         one"
-    )))
-}
-
-impl ConditionIn {
-    /// The configurations that it has, by the field that they belong to.
-    fn configurations(&self) -> [(&'static str, &'static str, bool); 6] {
-        [
-            ("path-pattern", "PathPatternConfig", self.path_pattern_config.is_some()),
-            ("host-header", "HostHeaderConfig", self.host_header_config.is_some()),
-            ("http-request-method", "HttpRequestMethodConfig", self.http_request_method_config.is_some()),
-            ("http-header", "HttpHeaderConfig", self.http_header_config.is_some()),
-            ("query-string", "QueryStringConfig", self.query_string_config.is_some()),
-            ("source-ip", "SourceIpConfig", self.source_ip_config.is_some()),
-        ]
+impl Texts {
+    fn len(&self) -> usize {
+        self.values.len() + self.regexes.len()
     }
 
-    /// The field, with its one configuration or with `Values`.
-    fn check_field(&self) -> Result<String, ApiError> {
-        let Some(field) = self.field.clone() else {
-            return Err(ApiError::validation("A condition field must be specified"));
-        };
-        if !FIELDS.contains(&field.as_str()) {
-            let all = FIELDS.join(",");
-            return Err(ApiError::validation(format!("Condition field '{field}' must be one of '[{all}]'")));
-        }
-        let regexes = [&self.path_pattern_config, &self.host_header_config, &self.http_request_method_config];
-        let regexes = regexes.into_iter().chain([&self.source_ip_config]).flatten().map(|config| &config.regex_values);
-        let regexes = regexes.chain(self.http_header_config.as_ref().map(|config| &config.regex_values));
-        if regexes.chain([&self.regex_values]).any(|values| !values.is_empty()) {
-            return Err(ApiError::validation(
-                "the dev cloud does not model 'RegexValues' in conditions, only 'Values' with the wildcards * and ?",
-            ));
-        }
-        for (other, config, given) in self.configurations() {
-            if given && other != field {
-                let said = format!("The '{config}' field is not compatible with '{field}'");
-                return Err(ApiError::validation(said));
-            }
-            if other != field {
-                continue;
-            }
-            let legacy = matches!(other, "path-pattern" | "host-header");
-            if !legacy && !self.values.is_empty() {
-                return Err(ApiError::validation(format!("The 'Values' field is not compatible with '{field}'")));
-            }
-            if !legacy && !given {
-                return Err(ApiError::validation(format!("A '{config}' must be specified with '{field}'")));
-            }
-            if given && !self.values.is_empty() {
-                return Err(ApiError::validation(format!(
-                    "You cannot provide both Values and '{config}' for a condition of type '{field}'"
-                )));
-            }
-            if self.values.len() > 1 {
-                return Err(ApiError::validation(format!(
-                    "The '{field}' field contains too many values; the limit is '1'"
-                )));
-            }
-        }
-        Ok(field)
+    fn wildcards(&self) -> usize {
+        self.values.iter().map(|value| wildcards(value)).sum()
     }
 
-    fn check(self) -> Result<Condition, ApiError> {
-        let field = self.check_field()?;
-        let own = |config: Option<Values>| config.unwrap_or_default().values;
-        let printable = |c: char| !c.is_control();
-        let condition = match field.as_str() {
-            "path-pattern" => {
-                let values = if self.values.is_empty() { own(self.path_pattern_config) } else { self.values };
-                let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+&*?".contains(c);
-                check_texts(&field, &values, 128, allowed)?;
-                Condition::Path(values)
-            }
-            "host-header" => {
-                let values = if self.values.is_empty() { own(self.host_header_config) } else { self.values };
-                check_texts(&field, &values, 128, |c| c.is_ascii_alphanumeric() || "-.*?_".contains(c))?;
-                values.iter().try_for_each(|value| check_host(value))?;
-                Condition::Host(values)
-            }
-            "http-request-method" => {
-                let values = own(self.http_request_method_config);
-                check_texts(&field, &values, 40, |c| c.is_ascii_uppercase() || matches!(c, '-' | '_'))?;
-                Condition::Method(values)
-            }
-            "http-header" => self.http_header_config.map_or_else(|| Err(no_value(&field)), HeaderValues::check)?,
-            "query-string" => {
-                let mut pairs = Vec::new();
-                for QueryValue { key, value } in
-                    self.query_string_config.map(|config| config.values).unwrap_or_default()
-                {
-                    let value = value.ok_or_else(|| {
-                        ApiError::validation("A 'Value' must be specified in 'QueryStringKeyValuePair'")
-                    })?;
-                    check_texts("Key", &key, 128, printable)?;
-                    check_texts("Value", [&value], 128, printable)?;
-                    pairs.push((key, value));
-                }
-                Condition::Query(pairs)
-            }
-            _ => {
-                let networks = own(self.source_ip_config);
-                if let Some(text) = networks.iter().find(|text| text.parse::<IpNet>().is_err()) {
-                    return Err(ApiError::validation(format!("The 'source-ip' value '{text}' is not a valid CIDR")));
-                }
-                Condition::SourceIp(networks)
-            }
-        };
-        if condition.len() == 0 { Err(no_value(&field)) } else { Ok(condition) }
+    /// All of them for the data plane; `of` reads a text with wildcards.
+    fn patterns(&self, of: fn(&str) -> plane::Pattern) -> Vec<plane::Pattern> {
+        let values = self.values.iter().map(|value| of(value));
+        // All of them were read as regular expressions before they were kept.
+        values.chain(self.regexes.iter().filter_map(|regex| plane::Pattern::regex(regex).ok())).collect()
     }
-}
 
-fn no_value(field: &str) -> ApiError {
-    ApiError::validation(match field {
-        "path-pattern" | "host-header" => "A condition value must be specified".to_owned(),
-        _ => format!("A '{field}' value must be specified"),
-    })
-}
-
-impl HeaderValues {
-    fn check(self) -> Result<Condition, ApiError> {
-        let name =
-            self.http_header_name.ok_or_else(|| ApiError::validation("An 'HttpHeaderName' must be specified"))?;
-        if name.len() > 40 {
-            return Err(ApiError::validation("The 'HttpHeaderName' value is too long; the limit is '40'"));
+    /// `Values` and `RegexValues`, each where there is one.
+    fn write(&self, xml: &mut Xml) {
+        for (name, values) in [("Values", &self.values), ("RegexValues", &self.regexes)] {
+            if !values.is_empty() {
+                xml.texts(name, "member", values);
+            }
         }
-        if HeaderName::try_from(&name).is_err() {
-            return Err(ApiError::validation(format!(
-                "The 'HttpHeaderName' value '{name}' is not a valid header name"
-            )));
-        }
-        if name.eq_ignore_ascii_case("host") {
-            return Err(ApiError::validation(
-                "You cannot use an 'http-header' condition for the host header; use a 'host-header' condition",
-            ));
-        }
-        check_texts("http-header", &self.values, 128, |c| !c.is_control())?;
-        Ok(Condition::Header { name, values: self.values })
     }
 }
 
@@ -286,7 +68,8 @@ fn wildcards(pattern: &str) -> usize {
 }
 
 impl Condition {
-    const fn field(&self) -> &'static str {
+    /// AWS's name of its kind.
+    pub(super) const fn field(&self) -> &'static str {
         match self {
             Self::Path(_) => "path-pattern",
             Self::Host(_) => "host-header",
@@ -297,21 +80,19 @@ impl Condition {
         }
     }
 
-    fn len(&self) -> usize {
+    /// How many values it has.
+    pub(super) fn len(&self) -> usize {
         match self {
-            Self::Path(values) | Self::Host(values) | Self::Method(values) | Self::Header { values, .. } => {
-                values.len()
-            }
-            Self::Query(values) => values.len(),
-            Self::SourceIp(values) => values.len(),
+            Self::Path(texts) | Self::Host(texts) | Self::Header { values: texts, .. } => texts.len(),
+            Self::Query(pairs) => pairs.len(),
+            Self::Method(values) | Self::SourceIp(values) => values.len(),
         }
     }
 
-    fn wildcards(&self) -> usize {
+    /// How many wildcards its values have together.
+    pub(super) fn wildcards(&self) -> usize {
         match self {
-            Self::Path(values) | Self::Host(values) | Self::Header { values, .. } => {
-                values.iter().map(|value| wildcards(value)).sum()
-            }
+            Self::Path(texts) | Self::Host(texts) | Self::Header { values: texts, .. } => texts.wildcards(),
             Self::Query(pairs) => {
                 pairs.iter().map(|(key, value)| key.as_deref().map_or(0, wildcards) + wildcards(value)).sum()
             }
@@ -321,19 +102,25 @@ impl Condition {
 
     pub(super) fn write(&self, xml: &mut Xml) {
         xml.leaf("Field", self.field());
-        let own = |xml: &mut Xml, config: &str, values: &[String]| {
-            xml.node(config, |xml| {
-                xml.texts("Values", "member", values);
-            });
-        };
         match self {
             // The two oldest kinds are written in both spellings.
-            Self::Path(values) => own(xml.texts("Values", "member", values), "PathPatternConfig", values),
-            Self::Host(values) => own(xml.texts("Values", "member", values), "HostHeaderConfig", values),
-            Self::Method(values) => own(xml, "HttpRequestMethodConfig", values),
+            Self::Path(texts) => {
+                texts.write(xml);
+                xml.node("PathPatternConfig", |xml| texts.write(xml));
+            }
+            Self::Host(texts) => {
+                texts.write(xml);
+                xml.node("HostHeaderConfig", |xml| texts.write(xml));
+            }
+            Self::Method(values) => {
+                xml.node("HttpRequestMethodConfig", |xml| {
+                    xml.texts("Values", "member", values);
+                });
+            }
             Self::Header { name, values } => {
                 xml.node("HttpHeaderConfig", |xml| {
-                    xml.leaf("HttpHeaderName", name).texts("Values", "member", values);
+                    xml.leaf("HttpHeaderName", name);
+                    values.write(xml);
                 });
             }
             Self::Query(values) => {
@@ -353,15 +140,12 @@ impl Condition {
 
     /// The same for the data plane.
     pub(super) fn route(&self) -> plane::Condition {
-        let any = |values: &[String]| values.iter().map(|value| plane::Pattern::any_case(value)).collect();
         match self {
-            Self::Path(values) => {
-                plane::Condition::Path(values.iter().map(|value| plane::Pattern::exact_case(value)).collect())
-            }
-            Self::Host(values) => plane::Condition::Host(any(values)),
+            Self::Path(texts) => plane::Condition::Path(texts.patterns(plane::Pattern::exact_case)),
+            Self::Host(texts) => plane::Condition::Host(texts.patterns(plane::Pattern::any_case)),
             Self::Header { name, values } => plane::Condition::Header {
                 name: HeaderName::try_from(name).unwrap_or_else(|_| unreachable!("{name} was read as a header's name")),
-                values: any(values),
+                values: values.patterns(plane::Pattern::any_case),
             },
             Self::Method(values) => plane::Condition::Method(values.clone()),
             Self::Query(values) => plane::Condition::Query(

@@ -159,6 +159,15 @@ pub(super) fn read_port(given: u32) -> Result<u16, ApiError> {
 }
 
 impl Settings {
+    /// What its targets are spoken to in.
+    pub(super) const fn speaks(&self) -> plane::TargetProtocol {
+        match self.version {
+            None | Some(Version::Http1) => plane::TargetProtocol::Http1,
+            Some(Version::Http2) => plane::TargetProtocol::Http2,
+            Some(Version::Grpc) => plane::TargetProtocol::Grpc,
+        }
+    }
+
     fn read(input: &mut Create, ec2: &Ec2) -> Result<Self, ApiError> {
         let missing = |what: &str| ApiError::validation(format!("A {what} must be specified"));
         let by_address = match input.target_type.as_deref() {

@@ -85,7 +85,7 @@ impl Registration {
         }
         let address = SocketAddr::new(target.address.ip(), group.check.port_of(self.key.1));
         let interval = Duration::from_secs(group.check.interval_s.into()) / cloud.timing.health_speed.max(1);
-        Next::Check(address, group.check.probe(), interval)
+        Next::Check(address, group.check.probe(&group.settings), interval)
     }
 
     /// Writes down what a check found, unless the target's situation has changed meanwhile.

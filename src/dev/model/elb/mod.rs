@@ -7,6 +7,7 @@ mod authentication;
 mod balancers;
 mod certificates;
 mod check;
+mod condition_in;
 mod conditions;
 pub(crate) mod fleet;
 mod forward;
@@ -119,11 +120,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("RemoveListenerCertificates", "", |ctx, form| certificates::remove(ctx, read(form)?)),
     Operation::xml("DescribeListenerCertificates", "", |ctx, form| certificates::describe(ctx, read(form)?)),
     Operation::xml("DescribeSSLPolicies", "six of AWS's policies", |ctx, form| policies::describe(ctx, read(form)?)),
-    Operation::xml(
-        "CreateRule",
-        "no regular expressions; authentication and transforms are kept, not carried out",
-        |ctx, form| changes_uses(ctx, |ctx| rules::create(ctx, read(form)?)),
-    ),
+    Operation::xml("CreateRule", "authentication is kept, not carried out", |ctx, form| {
+        changes_uses(ctx, |ctx| rules::create(ctx, read(form)?))
+    }),
     Operation::xml("DescribeRules", "", |ctx, form| rules::describe(ctx, read(form)?)),
     Operation::xml("ModifyRule", "as CreateRule", |ctx, form| changes_uses(ctx, |ctx| rules::modify(ctx, read(form)?))),
     Operation::xml("DeleteRule", "", |ctx, form| changes_uses(ctx, |ctx| rules::delete(ctx, read(form)?))),

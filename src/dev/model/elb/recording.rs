@@ -60,7 +60,7 @@ impl Failure {
     pub(super) fn of(result: &ProbeResult) -> Option<Self> {
         let reason = match result {
             ProbeResult::Passed => return None,
-            ProbeResult::Mismatch(_) => Reason::ResponseCodeMismatch,
+            ProbeResult::Mismatch(_) | ProbeResult::GrpcMismatch(_) => Reason::ResponseCodeMismatch,
             ProbeResult::TimedOut => Reason::Timeout,
             ProbeResult::Failed(_) => Reason::FailedHealthChecks,
         };

@@ -55,7 +55,7 @@ impl Elb {
                 .into_iter()
                 .map(|rule| plane::Rule {
                     priority: rule.priority.unwrap_or_default(),
-                    transforms: Vec::new(),
+                    transforms: rule.transforms.iter().filter_map(super::transforms::Transform::route).collect(),
                     conditions: rule.conditions.iter().map(super::conditions::Condition::route).collect(),
                     action: self.route(&rule.actions),
                 })

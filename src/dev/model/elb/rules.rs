@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::actions::{ActionIn, Actions};
-use super::conditions::{self, Condition, ConditionIn};
+use super::condition_in::{self, ConditionIn};
+use super::conditions::Condition;
 use super::forward::{Forward, Place};
 use super::protocols::Kind;
 use super::transforms::{self, Transform, TransformIn};
@@ -134,7 +135,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         ));
     }
     check_priority(input.priority)?;
-    let conditions = conditions::read(input.conditions)?;
+    let conditions = condition_in::read(input.conditions)?;
     let transforms = transforms::read(input.transforms)?;
     let actions = Actions::read(input.actions, None)?;
     actions.check(elb, &Place { balancer: &listener.balancer, protocol: listener.protocol, replaces: None })?;
@@ -220,7 +221,7 @@ pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     {
         return Err(ApiError::validation("Either conditions or actions must be specified"));
     }
-    let conditions = input.conditions.map(conditions::read).transpose()?;
+    let conditions = input.conditions.map(condition_in::read).transpose()?;
     let transforms = input.transforms.map(transforms::read).transpose()?;
     let actions = input.actions.map(|given| Actions::read(given, Some(&rule.actions))).transpose()?;
     if let Some(actions) = &actions {

@@ -1,8 +1,9 @@
-//! Transforms of rules: kept and read back as they were given; the data plane does not rewrite.
+//! Transforms of rules: what is rewritten about a request before it is forwarded.
 
 use serde::{Deserialize, Serialize};
 
 use super::protocols::not_in_enum;
+use crate::dev::plane;
 use crate::dev::wire::{ApiError, Xml};
 
 /// What a rule rewrites before it forwards; at most one of each kind.
@@ -86,11 +87,24 @@ impl TransformIn {
                 "The regular expression and the replacement of a rewrite can have at most '{TEXT_MAX}' characters"
             )));
         }
+        if plane::Rewrite::new(&regex, &replace).is_err() {
+            return Err(ApiError::validation(format!("The regular expression '{regex}' is not valid")));
+        }
         Ok(Transform { kind, regex, replace })
     }
 }
 
 impl Transform {
+    /// The same for the data plane.
+    pub(super) fn route(&self) -> Option<plane::Transform> {
+        // It was read as a regular expression before it was kept.
+        let rewrite = plane::Rewrite::new(&self.regex, &self.replace).ok()?;
+        Some(match self.kind {
+            What::Host => plane::Transform::Host(rewrite),
+            What::Url => plane::Transform::Url(rewrite),
+        })
+    }
+
     pub(super) fn write(&self, xml: &mut Xml) {
         let config = match self.kind {
             What::Host => "HostHeaderRewriteConfig",

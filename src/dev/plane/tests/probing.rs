@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::super::{HealthCheck, Matcher, ProbeProtocol, ProbeResult, probe};
+use super::super::{HealthCheck, Matcher, Over, ProbeProtocol, ProbeResult, probe};
 use super::support::*;
 use crate::dev::network::Network;
 
 fn http(path: &str, matcher: &str, timeout: Duration) -> HealthCheck {
-    let protocol = ProbeProtocol::Http { path: path.into(), matcher: matcher.parse().unwrap() };
+    let protocol = ProbeProtocol::Http { path: path.into(), matcher: matcher.parse().unwrap(), over: Over::PLAIN };
     HealthCheck { protocol, timeout }
 }
 
@@ -86,10 +86,10 @@ async fn for_tcp_the_connection_is_enough() {
 
 #[test]
 fn matchers_are_read_and_written_as_on_aws() {
-    for text in ["200", "200,202", "200-299,301"] {
+    for text in ["200", "200,202", "200-299,301", "0-12,99"] {
         assert_eq!(text.parse::<Matcher>().unwrap().to_string(), text);
     }
-    for text in ["", "abc", "200-", "299-200", "99", "600", "200,,202"] {
+    for text in ["", "abc", "200-", "299-200", "-1", "600", "200,,202"] {
         assert!(text.parse::<Matcher>().is_err(), "{text:?} must be refused");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Attribute, Attributes, Spec, Tables, Values, answer, defaults_of, is, only, spec};
+use super::{Attribute, Attributes, Spec, Tables, Values, answer, defaults_of, is, spec};
 use crate::dev::model::elb::Elb;
 use crate::dev::model::elb::groups::Settings;
 use crate::dev::model::elb::protocols::Protocol;
@@ -53,7 +53,7 @@ const HTTP: [Spec; 7] = [
 const TCP: [Spec; 6] = [
     spec("deregistration_delay.connection_termination.enabled", "false", Values::Bool),
     spec("preserve_client_ip.enabled", "true", Values::Bool),
-    only("proxy_protocol_v2.enabled", "false", Values::Bool, &["false"]),
+    spec("proxy_protocol_v2.enabled", "false", Values::Bool),
     spec("stickiness.type", "source_ip", Values::OneOf(&STICKINESS)),
     spec("target_health_state.unhealthy.connection_termination.enabled", "true", Values::Bool),
     spec("target_health_state.unhealthy.draining_interval_seconds", "0", Values::Number(0, 360_000)),

@@ -8,21 +8,16 @@ use crate::dev::model::{Answer, Ctx};
 
 /// Of HTTP and HTTPS listeners: headers of answers. Empty is "not added".
 const HTTP: [Spec; 11] = [
-    only(
-        "routing.http.response.access_control_allow_credentials.header_value",
-        "",
-        Values::OneOf(&["", "true"]),
-        &[""],
-    ),
+    spec("routing.http.response.access_control_allow_credentials.header_value", "", Values::OneOf(&["", "true"])),
     header("routing.http.response.access_control_allow_headers.header_value"),
     header("routing.http.response.access_control_allow_methods.header_value"),
     header("routing.http.response.access_control_allow_origin.header_value"),
     header("routing.http.response.access_control_expose_headers.header_value"),
     header("routing.http.response.access_control_max_age.header_value"),
     header("routing.http.response.content_security_policy.header_value"),
-    only("routing.http.response.server.enabled", "true", Values::Bool, &["true"]),
+    spec("routing.http.response.server.enabled", "true", Values::Bool),
     header("routing.http.response.strict_transport_security.header_value"),
-    only("routing.http.response.x_content_type_options.header_value", "", Values::OneOf(&["", "nosniff"]), &[""]),
+    spec("routing.http.response.x_content_type_options.header_value", "", Values::OneOf(&["", "nosniff"])),
     only("routing.http.response.x_frame_options.header_value", "", Values::OneOf(&["", "DENY", "SAMEORIGIN"]), &[""]),
 ];
 
@@ -57,7 +52,7 @@ pub(in crate::dev::model::elb) struct Modify {
 }
 
 const fn header(key: &'static str) -> Spec {
-    only(key, "", Values::Text(1024), &[""])
+    spec(key, "", Values::Text(1024))
 }
 
 const fn renamed(key: &'static str, own: &'static [&'static str]) -> Spec {
