@@ -35,7 +35,7 @@ async fn a_load_balancers_word_counts_after_the_grace_period_and_only_if_it_was_
     it.rig.cloud.machine(&id).unwrap().freeze(true);
     it.rig.until(blue, "unhealthy/Target.Timeout").await;
     sleep(Duration::from_secs(200)).await;
-    assert_eq!(it.in_service().await, [id.clone()], "in grace");
+    assert_eq!(it.in_service().await, std::slice::from_ref(&id), "in grace");
     sleep(Duration::from_secs(120)).await;
     assert!(!it.in_service().await.contains(&id));
     let cause = it.cause("Terminating EC2 instance").await;
@@ -90,7 +90,7 @@ async fn a_users_word_respects_the_grace_period_unless_it_says_otherwise() {
     let sick = || it.asg.set_instance_health().instance_id(&id).health_status("Unhealthy");
     sick().send().await.unwrap();
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(it.in_service().await, [id.clone()]);
+    assert_eq!(it.in_service().await, std::slice::from_ref(&id));
     sick().should_respect_grace_period(false).send().await.unwrap();
     assert_eq!(it.until("Terminating").await, id);
     let cause = it.cause("Terminating EC2 instance").await;

@@ -34,7 +34,7 @@ async fn a_launch_hook_holds_an_instance_out_of_its_target_group_until_it_is_com
     assert_eq!(it.until("Pending:Wait").await, id);
     complete(&it, &id, "CONTINUE").await;
     it.settled(1).await;
-    assert_eq!(it.in_service().await, [id.clone()]);
+    assert_eq!(it.in_service().await, std::slice::from_ref(&id));
     let again = it.asg.complete_lifecycle_action().auto_scaling_group_name(WEB).lifecycle_hook_name("wait");
     let (code, said) = words(again.instance_id(&id).lifecycle_action_result("CONTINUE").send().await);
     assert_eq!(code, "ValidationError");

@@ -6,6 +6,7 @@ mod failing;
 mod health;
 mod hooks;
 mod instances;
+mod policies;
 mod processes;
 mod refresh;
 mod scheduling;

@@ -79,7 +79,7 @@ fn write(xml: &mut Xml, group: &Group, with_instances: bool) {
     xml.texts("TargetGroupARNs", "member", group.attached());
     xml.leaf("HealthCheckType", &settings.health_check_type).leaf("HealthCheckGracePeriod", settings.grace_s);
     let members = group.members.values().filter(|member| with_instances && member.pool.is_none());
-    xml.list("Instances", "member", by_number(members), |xml, member| write_member(xml, member));
+    xml.list("Instances", "member", by_number(members), write_member);
     xml.leaf("CreatedTime", group.created);
     xml.list("SuspendedProcesses", "member", &group.suspended, |xml, (process, reason)| {
         xml.leaf("ProcessName", process.name()).leaf("SuspensionReason", reason);

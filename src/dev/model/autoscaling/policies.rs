@@ -37,9 +37,12 @@ pub(super) struct Adjustment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum AdjustmentType {
-    ChangeInCapacity,
-    ExactCapacity,
-    PercentChangeInCapacity,
+    #[serde(rename = "ChangeInCapacity")]
+    Change,
+    #[serde(rename = "ExactCapacity")]
+    Exact,
+    #[serde(rename = "PercentChangeInCapacity")]
+    PercentChange,
 }
 
 /// How a step policy's alarm sums up its metric.
@@ -128,9 +131,9 @@ impl Adjustment {
     fn of(self, capacity: u32, by: i32) -> i64 {
         let (capacity, by) = (i64::from(capacity), i64::from(by));
         match self.kind {
-            AdjustmentType::ChangeInCapacity => capacity + by,
-            AdjustmentType::ExactCapacity => by,
-            AdjustmentType::PercentChangeInCapacity => {
+            AdjustmentType::Change => capacity + by,
+            AdjustmentType::Exact => by,
+            AdjustmentType::PercentChange => {
                 // Towards zero, but at least one.
                 let change = capacity * by / 100;
                 let change = if change == 0 { by.signum() } else { change };
@@ -144,9 +147,9 @@ impl Adjustment {
 impl AdjustmentType {
     const fn name(self) -> &'static str {
         match self {
-            Self::ChangeInCapacity => "ChangeInCapacity",
-            Self::ExactCapacity => "ExactCapacity",
-            Self::PercentChangeInCapacity => "PercentChangeInCapacity",
+            Self::Change => "ChangeInCapacity",
+            Self::Exact => "ExactCapacity",
+            Self::PercentChange => "PercentChangeInCapacity",
         }
     }
 }
@@ -188,7 +191,7 @@ impl Put {
         }
         let adjustment = |kind: Option<AdjustmentType>, min_magnitude: Option<u32>| {
             let kind = kind.ok_or_else(|| ApiError::validation("AdjustmentType is required for this policy type"))?;
-            if min_magnitude.is_some() && kind != AdjustmentType::PercentChangeInCapacity {
+            if min_magnitude.is_some() && kind != AdjustmentType::PercentChange {
                 return Err(ApiError::validation("MinAdjustmentMagnitude is for PercentChangeInCapacity only"));
             }
             Ok(Adjustment { kind, min_magnitude })

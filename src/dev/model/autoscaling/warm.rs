@@ -158,7 +158,7 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     }
     let found = by_number(group.members.values().filter(|member| member.pool.is_some()));
     let paging = Paging { token: input.next_token.as_deref(), size: input.max_records, limits: (50, 50) };
-    paging.write(&mut xml, found, |member| member.id.clone(), "Instances", |xml, member| write_member(xml, member))?;
+    paging.write(&mut xml, found, |member| member.id.clone(), "Instances", write_member)?;
     Ok(xml)
 }
 
