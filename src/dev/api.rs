@@ -9,6 +9,7 @@ use super::access::{self, Asked};
 use super::cloud::Cloud;
 pub(crate) use super::gate::LostAnswer;
 use super::gate::{self, Stopped};
+use super::history::Past;
 use super::model::{self, Place};
 use super::wire::{ApiError, Body, Credential, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
 
@@ -45,7 +46,7 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     };
     let asked = call.form().map_or(Asked::Rest(&head, &body), Asked::Form);
     let result = match access::authorize(cloud, &scope, &operation, asked) {
-        Ok(()) => call.run(cloud, &scope, (&operation, &request_id)).await,
+        Ok(()) => call.run(cloud, &scope, (&operation, &request_id), passed.past.as_ref()).await,
         Err(denied) => Err(denied),
     };
     passed.leave().await?;
@@ -114,10 +115,14 @@ impl Call {
         cloud: &Arc<Cloud>,
         scope: &Scope,
         (operation, request_id): (&str, &str),
+        past: Option<&Past>,
     ) -> Result<Done, ApiError> {
         match self {
+            Self::Form(form) if let Some(past) = past => {
+                model::run_in_the_past(cloud, scope, operation, (&form, past)).map(Done::Body)
+            }
             Self::Form(form) => model::run(cloud, scope, operation, &form).await.map(Done::Body),
-            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, &call).map(Done::Body),
+            Self::Dns(call) => model::run_dns(cloud, &scope.place.account, &call, past).map(Done::Body),
             Self::S3(call) => Ok(Done::Answer(call.run(cloud, &scope.place, request_id).await)),
         }
     }

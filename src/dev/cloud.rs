@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::access::Access;
 use super::faults::Faults;
+use super::history::History;
 use super::limits::Limits;
 use super::machine::Catalogue;
 use super::model::{BucketOptions, InProgress, World};
@@ -81,6 +82,8 @@ pub(crate) struct Cloud {
     pub(crate) limits: Option<Limits>,
     /// Where the output of instances goes; nowhere if `None`.
     pub(crate) logs: Option<PathBuf>,
+    /// The world as it was, for stale reads.
+    pub(crate) history: History,
     catalogue: Mutex<Catalogue>,
     world: Mutex<World>,
     /// Goes up with every change of the world; health checkers wait on it.
@@ -112,6 +115,7 @@ impl Cloud {
             access,
             limits,
             logs,
+            history: History::default(),
             catalogue: Mutex::new(catalogue),
             world,
             changes: watch::Sender::new(0),
@@ -195,6 +199,7 @@ impl Cloud {
         self.faults.clear();
         self.take_down().await;
         self.world().clear();
+        *self.s3_in_progress() = InProgress::default();
         self.forget_calls();
         self.changed();
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use super::faults::FaultKind;
+use super::history::Past;
 use super::wire::{ApiError, Node, Scope};
 
 /// The connection ends instead of an answer.
@@ -24,10 +25,10 @@ pub(crate) enum Stopped {
 }
 
 /// What a call met on its way in that matters on its way out.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Passed {
-    /// How old the world is that the call is to see.
-    pub(crate) stale: Option<Duration>,
+    /// The world that the call is to see instead of that of now.
+    pub(crate) past: Option<Past>,
     lost: Option<LostAnswer>,
     delay: Duration,
 }
@@ -48,6 +49,10 @@ pub(crate) async fn enter(
         let taken = limits.take((service, operation), form, &scope.place, cloud.clock.now());
         taken.map_err(Stopped::Refused)?;
     }
+    // Before a change, so that a stale read can see what it changed.
+    if cloud.faults.stale_by_at_most().is_some() {
+        cloud.keep_world();
+    }
     let mut passed = Passed::default();
     match cloud.faults.meet(service.name(), operation, reads) {
         None => {}
@@ -60,7 +65,7 @@ pub(crate) async fn enter(
         Some(FaultKind::LoseAnswer) => passed.lost = Some(LostAnswer { reset: false }),
         Some(FaultKind::ResetAfterEffect) => passed.lost = Some(LostAnswer { reset: true }),
         Some(FaultKind::Delay(delay)) => passed.delay = delay,
-        Some(FaultKind::Stale(by)) => passed.stale = Some(by),
+        Some(FaultKind::Stale(by)) => passed.past = cloud.history.at(cloud.clock.now(), by),
     }
     Ok(passed)
 }

@@ -10,6 +10,7 @@
 //! | `in_process` | the same without a socket, for tests that own time |
 //! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
+//! | `history` | the world as it was, for stale reads |
 //! | [`network`] | what connections go over: sockets, or pipes in memory |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
@@ -29,6 +30,7 @@ mod client;
 mod cloud;
 pub mod faults;
 mod gate;
+mod history;
 mod in_process;
 mod limits;
 pub mod load;
@@ -189,6 +191,7 @@ impl DevCloud {
         let refusing = (faults, access, limits.then(Limits::default));
         let cloud = Cloud::new(timing, (names, buckets), around, refusing, catalogue, logs).map_err(DevError::Block)?;
         model::start_metrics(&cloud);
+        cloud.spawn(history::record(cloud.clone()));
         cloud.spawn(server::serve(socket, cloud.clone()));
         model::start_scaling(&cloud);
         let dns_endpoint = match names.endpoint {

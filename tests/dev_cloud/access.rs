@@ -1,1 +1,7 @@
-//! Who may do what: signatures, policies, and how often.
+//! Who may do what, and how often: signatures, policies, token buckets, the admin endpoint, accounts and regions.
+
+mod admin;
+mod policies;
+mod rates;
+mod separation;
+mod signatures;

@@ -6,6 +6,8 @@ use aws_config::retry::RetryConfig;
 use switchback::dev::faults::{Fault, FaultKind};
 use switchback::dev::seed::SeedSwitch;
 use switchback::dev::{DevCloud, DevOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
 
 use super::support::{Rig, code, empty, options};
 
@@ -81,4 +83,114 @@ async fn a_zone_can_be_busy_with_a_prior_request() {
     let refused = route53.list_resource_record_sets().hosted_zone_id(zone).send().await;
     assert_eq!(code(refused), "PriorRequestNotComplete");
     rig.cloud.shutdown().await;
+}
+
+/// A cloud under paused time and an EC2 client that never tries twice.
+async fn paused() -> (DevCloud, aws_sdk_ec2::Client) {
+    let cloud = DevCloud::in_process(DevOptions::default()).await.unwrap();
+    let ec2 = aws_sdk_ec2::Client::new(&once(&cloud));
+    (cloud, ec2)
+}
+
+async fn vpcs(ec2: &aws_sdk_ec2::Client) -> usize {
+    ec2.describe_vpcs().send().await.unwrap().vpcs().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_sees_the_world_as_it_was_until_it_is_old_enough() {
+    let (cloud, ec2) = paused().await;
+    let mut blocks = cloud.network().parse::<ipnet::Ipv4Net>().unwrap().subnets(20).unwrap();
+    let mut create = async || {
+        let block = blocks.next().unwrap().to_string();
+        ec2.create_vpc().cidr_block(block).send().await.unwrap();
+    };
+    create().await;
+    cloud.faults().add(Fault::stale("ec2:Describe*", Duration::from_secs(5)));
+    sleep(Duration::from_secs(10)).await;
+    create().await;
+    assert_eq!(vpcs(&ec2).await, 1);
+    sleep(Duration::from_secs(4)).await;
+    create().await;
+    assert_eq!(vpcs(&ec2).await, 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(vpcs(&ec2).await, 2, "the second is 6 s old, the third 2 s");
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(vpcs(&ec2).await, 3);
+    create().await;
+    assert_eq!(vpcs(&ec2).await, 3);
+    cloud.faults().clear();
+    assert_eq!(vpcs(&ec2).await, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_of_a_zone_does_not_see_what_was_created_since() {
+    let (cloud, _) = paused().await;
+    let route53 = aws_sdk_route53::Client::new(&once(&cloud));
+    cloud.faults().add(Fault::stale("route53:List*", Duration::from_secs(60)).times(1));
+    route53.create_hosted_zone().name("example.com").caller_reference("1").send().await.unwrap();
+    assert!(route53.list_hosted_zones().send().await.unwrap().hosted_zones().is_empty());
+    assert_eq!(route53.list_hosted_zones().send().await.unwrap().hosted_zones().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_effect_comes_only_after_the_delay() {
+    let (cloud, ec2) = paused().await;
+    cloud.faults().add(Fault::new("ec2:CreateVpc", FaultKind::DelayEffect(Duration::from_secs(10))));
+    let (block, client) = (cloud.network(), ec2.clone());
+    let creating = tokio::spawn(async move { client.create_vpc().cidr_block(block).send().await.unwrap() });
+    sleep(Duration::from_secs(9)).await;
+    assert_eq!(vpcs(&ec2).await, 0);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(vpcs(&ec2).await, 1);
+    creating.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_lost_before_or_after_the_effect() {
+    let (cloud, ec2) = paused().await;
+    for (kind, after) in [(FaultKind::Reset, 0), (FaultKind::ResetAfterEffect, 1)] {
+        cloud.faults().add(Fault::new("ec2:CreateVpc", kind).times(1));
+        let lost = ec2.create_vpc().cidr_block(cloud.network()).send().await.unwrap_err();
+        assert!(lost.as_service_error().is_none(), "{lost:?}");
+        assert_eq!(vpcs(&ec2).await, after);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_that_are_not_certain_are_decided_by_the_seed() {
+    async fn run(seed: u64) -> Vec<bool> {
+        let faults = vec!["ec2:DescribeVpcs=throttle,probability=0.5".parse().unwrap()];
+        let cloud =
+            DevCloud::in_process(DevOptions { faults, seed: Some(seed), ..DevOptions::default() }).await.unwrap();
+        let ec2 = aws_sdk_ec2::Client::new(&once(&cloud));
+        let mut went_well = Vec::new();
+        for _ in 0..64 {
+            went_well.push(ec2.describe_vpcs().send().await.is_ok());
+        }
+        went_well
+    }
+    assert_eq!(run(1).await, run(1).await);
+    assert_ne!(run(1).await, run(2).await);
+}
+
+#[tokio::test]
+async fn on_a_socket_a_reset_is_a_reset_and_a_lost_answer_a_close() {
+    let cloud = DevCloud::start(options()).await.unwrap();
+    for (fault, expected) in [("*=reset", Some(std::io::ErrorKind::ConnectionReset)), ("*=lose-answer", None)] {
+        cloud.faults().clear();
+        cloud.faults().add(fault.parse().unwrap());
+        let mut stream = tokio::net::TcpStream::connect(cloud.endpoint()).await.unwrap();
+        let body = "Action=GetCallerIdentity";
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential=K/20260101/eu-west-1/sts/aws4_request\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer).await;
+        assert_eq!(read.err().map(|error| error.kind()), expected, "{fault}");
+        assert!(answer.is_empty());
+    }
+    cloud.shutdown().await;
 }

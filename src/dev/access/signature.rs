@@ -114,13 +114,19 @@ fn canonical_request(
     let mut query: Vec<_> = query
         .iter()
         .filter(|(name, _)| !(credential.presigned && name == "X-Amz-Signature"))
-        .map(|(name, value)| (encoded(name, false), encoded(value, false)))
+        .map(|(name, value)| (encoded(name), encoded(value)))
         .collect();
     query.sort();
     let query: Vec<_> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let once = encoded(&decoded(head.uri.path()), true);
+    // Segment by segment, so that a slash within one stays apart from those between them.
+    let once: Vec<_> = head.uri.path().split('/').map(|segment| encoded(&decoded(segment))).collect();
+    let once = once.join("/");
     // All services but S3 encode the path a second time.
-    let path = if credential.service == Service::S3 { once } else { encoded(&without_dots(&once), true) };
+    let path = if credential.service == Service::S3 {
+        once
+    } else {
+        without_dots(&once).split('/').map(encoded).collect::<Vec<_>>().join("/")
+    };
     let names = credential.signed_headers.join(";");
     Some(format!("{}\n{path}\n{}\n{headers}\n{names}\n{payload}", head.method, query.join("&")))
 }
@@ -136,12 +142,10 @@ fn decoded(text: &str) -> String {
 }
 
 /// Everything but letters, digits and `-_.~` as `%XX`.
-fn encoded(text: &str, keep_slashes: bool) -> String {
+fn encoded(text: &str) -> String {
     const RESERVED: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-    const RESERVED_IN_PATHS: percent_encoding::AsciiSet = RESERVED.remove(b'/');
-    let set = if keep_slashes { &RESERVED_IN_PATHS } else { &RESERVED };
-    percent_encoding::utf8_percent_encode(text, set).to_string()
+    percent_encoding::utf8_percent_encode(text, &RESERVED).to_string()
 }
 
 /// A path without `.`, `..` and empty segments.

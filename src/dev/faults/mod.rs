@@ -12,6 +12,7 @@ mod written;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use wildmatch::WildMatch;
 
 use crate::chance::Chance;
@@ -44,8 +45,8 @@ pub enum FaultKind {
     Delay(Duration),
     /// It takes effect only after this long, and is answered then.
     DelayEffect(Duration),
-    /// A call that only reads is answered as the world was this long ago; others do not meet it. Older than the first
-    /// such fault is nothing: until then they are answered as the world was when it was set.
+    /// A call that only reads is answered as the world was this long ago; others do not meet it, nor do those to S3.
+    /// Older than the first such fault is nothing: until then they are answered as the world was when it was set.
     Stale(Duration),
     /// The connection is reset; nothing changes.
     Reset,
@@ -130,7 +131,8 @@ impl Fault {
 
     fn covers(&self, service: &str, operation: &str, reads: bool) -> bool {
         let named = self.calls == "*" || WildMatch::new(&self.calls).matches(&format!("{service}:{operation}"));
-        named && (reads || !matches!(self.kind, FaultKind::Stale(_)))
+        // What S3 answers is never stale: AWS promises that a read sees the writes before it.
+        named && (reads && service != "s3" || !matches!(self.kind, FaultKind::Stale(_)))
     }
 }
 
@@ -150,7 +152,7 @@ impl Armed {
 
 /// A handle on the faults of a dev cloud, to change them while it runs. Clones share the same faults.
 #[derive(Debug, Clone)]
-pub struct Faults(Arc<Mutex<State>>);
+pub struct Faults(Arc<Mutex<State>>, watch::Sender<()>);
 
 #[derive(Debug)]
 struct State {
@@ -168,7 +170,7 @@ pub struct TooManyFaults;
 impl Faults {
     /// These faults from the start; `chance` decides about those that are not certain.
     pub fn new(faults: impl IntoIterator<Item = Fault>, chance: Chance) -> Self {
-        let this = Self(Arc::new(Mutex::new(State { armed: Vec::new(), next: 1, chance })));
+        let this = Self(Arc::new(Mutex::new(State { armed: Vec::new(), next: 1, chance })), watch::Sender::new(()));
         faults.into_iter().for_each(|fault| this.add(fault));
         this
     }
@@ -178,6 +180,12 @@ impl Faults {
     /// There is no bound here: whoever holds this handle runs in the same process.
     pub fn add(&self, fault: Fault) {
         self.state().add(fault);
+        self.1.send_replace(());
+    }
+
+    /// To wait for faults that are added or removed.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.1.subscribe()
     }
 
     /// Adds one that somebody else asked for, and answers its id.
@@ -186,12 +194,18 @@ impl Faults {
     /// There are too many.
     pub(super) fn add_bounded(&self, fault: Fault) -> Result<u64, TooManyFaults> {
         let mut state = self.state();
-        if state.armed.len() >= FAULTS_MAX { Err(TooManyFaults) } else { Ok(state.add(fault)) }
+        if state.armed.len() >= FAULTS_MAX {
+            return Err(TooManyFaults);
+        }
+        let id = state.add(fault);
+        self.1.send_replace(());
+        Ok(id)
     }
 
     /// Removes all of them.
     pub fn clear(&self) {
         self.state().armed.clear();
+        self.1.send_replace(());
     }
 
     /// Removes the one with this id; whether there was one.
@@ -199,6 +213,7 @@ impl Faults {
         let mut state = self.state();
         let before = state.armed.len();
         state.armed.retain(|armed| armed.id != id);
+        self.1.send_replace(());
         state.armed.len() < before
     }
 

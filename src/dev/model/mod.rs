@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use super::access::Identity;
 use super::block::Block;
 use super::cloud::Cloud;
+use super::history::Past;
 use super::machine::Machine;
 use super::network::Network;
 use super::wire::{ApiError, Body, Document, Node, ParamError, Scope, Service, Xml, from_node};
@@ -49,7 +50,7 @@ pub(crate) struct World {
 }
 
 /// Everything that exists in one account.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
     /// State of each region that was ever called.
     pub(crate) regions: BTreeMap<String, Region>,
@@ -58,7 +59,7 @@ pub(crate) struct Account {
 }
 
 /// Everything that exists in one region of one account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Region {
     /// The account's id: twelve digits.
     pub(crate) account: String,
@@ -112,6 +113,7 @@ impl World {
     /// Forgets everything, after [`World::take_down`].
     pub(crate) fn clear(&mut self) {
         self.accounts.clear();
+        self.s3 = s3::S3::default();
         self.block.release_all();
     }
 
@@ -128,7 +130,14 @@ impl World {
     /// The region of an account, made on first use.
     pub(crate) fn region(&mut self, place: &Place) -> (&mut Region, &mut Block) {
         let regions = &mut self.accounts.entry(place.account.clone()).or_default().regions;
-        let region = regions.entry(place.region.clone()).or_insert_with(|| Region {
+        let region = regions.entry(place.region.clone()).or_insert_with(|| Region::new(place));
+        (region, &mut self.block)
+    }
+}
+
+impl Region {
+    fn new(place: &Place) -> Self {
+        Self {
             account: place.account.clone(),
             name: place.region.clone(),
             ec2: ec2::Ec2::default(),
@@ -138,12 +147,9 @@ impl World {
             sns: sns::Sns::default(),
             ssm: ssm::Ssm::default(),
             acm: acm::Acm::default(),
-        });
-        (region, &mut self.block)
+        }
     }
-}
 
-impl Region {
     /// Where it is.
     pub(crate) fn place(&self) -> Place {
         Place { account: self.account.clone(), region: self.name.clone() }
@@ -191,6 +197,22 @@ pub(crate) fn ask(
     let mut world = cloud.world();
     let (region, block) = world.region(&scope.place);
     operation.run(&mut Ctx { cloud, caller: &scope.caller, region, block }, form)
+}
+
+/// Runs one call that only reads, on the world as it was.
+pub(crate) fn run_in_the_past(
+    cloud: &Arc<Cloud>,
+    scope: &Scope,
+    name: &str,
+    (form, past): (&Node, &Past),
+) -> Result<Body, ApiError> {
+    let operation = operations(scope.service).iter().find(|operation| operation.name == name && operation.reads());
+    let operation = operation.ok_or_else(|| ApiError::unknown_operation(name))?;
+    let past = past.get(&scope.place.account).and_then(|account| account.regions.get(&scope.place.region));
+    let mut region = past.cloned().unwrap_or_else(|| Region::new(&scope.place));
+    let mut world = cloud.world();
+    let block = &mut world.block;
+    operation.run(&mut Ctx { cloud, caller: &scope.caller, region: &mut region, block }, form).map(Body::from)
 }
 
 fn input<T: DeserializeOwned>(service: Service, form: &Node) -> Result<T, ApiError> {

@@ -71,6 +71,10 @@ pub(crate) fn read_call(
                 if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &*body };
             let mut form = parse_form(form).map_err(of_params)?;
             form.take("Version");
+            if head.method == Method::GET {
+                // The signature of a presigned request is no parameter of its operation.
+                form.children.retain(|name, _| !name.starts_with("X-Amz-"));
+            }
             (form.take("Action"), form)
         }
     };

@@ -8,6 +8,7 @@ use http::{Method, Uri};
 use super::refused::REFUSED;
 use super::{Ctx, Query, change, checks, de, limits, record, tagging, test_answer, zone};
 use crate::dev::cloud::Cloud;
+use crate::dev::history::Past;
 use crate::dev::model::Operation;
 use crate::dev::wire::{ApiError, Body};
 
@@ -183,8 +184,17 @@ impl DnsCall {
 }
 
 /// Runs one call.
-pub(crate) fn run(cloud: &Arc<Cloud>, account: &str, call: &DnsCall) -> Result<Body, ApiError> {
+///
+/// A call that only reads sees the account as it was in `past`, if there is one.
+pub(crate) fn run(cloud: &Arc<Cloud>, account: &str, call: &DnsCall, past: Option<&Past>) -> Result<Body, ApiError> {
     let mut world = cloud.world();
+    if let Some(past) = past.filter(|_| call.route.operation.reads()) {
+        let then = past.get(account).cloned().unwrap_or_default();
+        let now = std::mem::replace(world.account(account), then);
+        let answer = (call.route.run)(&mut Ctx { cloud, world: &mut world, account }, &call.request);
+        *world.account(account) = now;
+        return answer;
+    }
     let mut ctx = Ctx { cloud, world: &mut world, account };
     (call.route.run)(&mut ctx, &call.request)
 }

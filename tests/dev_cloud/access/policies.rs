@@ -1,0 +1,1 @@
+//! Policies are enforced when asked for.
