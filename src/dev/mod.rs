@@ -42,6 +42,7 @@ mod options;
 pub mod plane;
 pub mod seed;
 mod server;
+mod store;
 mod wire;
 
 use std::collections::BTreeMap;

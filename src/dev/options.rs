@@ -127,6 +127,14 @@ pub enum DevError {
         /// Why.
         source: io::Error,
     },
+    /// A bucket cannot be made or used.
+    #[error("the dev cloud's bucket {name} cannot be used: {why}")]
+    Bucket {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
     /// The folder for the output of instances cannot be made.
     #[error("the dev cloud cannot make the folder {} for the output of its instances: {source}", .folder.display())]
     Logs {

@@ -11,6 +11,7 @@ use object_store::memory::InMemory;
 use super::*;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
+use crate::dev::{DevCloud, DevOptions};
 use crate::release::{Color, Effect, EffectResult, Event};
 
 #[path = "faulty_tests.rs"]
@@ -22,6 +23,7 @@ mod race;
 struct Bench {
     journal: Journal,
     _folder: Option<tempfile::TempDir>,
+    _cloud: Option<DevCloud>,
 }
 
 /// Where a test's clock starts.
@@ -31,14 +33,22 @@ fn start() -> Timestamp {
 
 fn memory() -> Bench {
     let journal = Journal::with_store(Arc::new(InMemory::new()), "shop-prod").with_clock(Clock::starting_at(start()));
-    Bench { journal, _folder: None }
+    Bench { journal, _folder: None, _cloud: None }
 }
 
 fn folder() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let location = JournalLocation::Folder(folder.path().join("journal"));
     let journal = Journal::open(&location, "shop-prod").unwrap().with_clock(Clock::starting_at(start()));
-    Bench { journal, _folder: Some(folder) }
+    Bench { journal, _folder: Some(folder), _cloud: None }
+}
+
+/// A bucket of the dev cloud, through object_store's own client for S3.
+async fn bucket() -> Bench {
+    let cloud = DevCloud::in_process(DevOptions::default()).await.unwrap();
+    let store = cloud.bucket("eu-west-1", "releases").unwrap();
+    let journal = Journal::with_store(store, "shop-prod").with_clock(Clock::starting_at(start()));
+    Bench { journal, _folder: None, _cloud: Some(cloud) }
 }
 
 /// Runs each test over each store, under paused time.
@@ -49,6 +59,10 @@ macro_rules! over_every_store {
         })* }
         mod in_a_folder { $(#[tokio::test(start_paused = true)] async fn $test() {
             let bench = super::folder();
+            super::$test(bench.journal.clone()).await
+        })* }
+        mod in_a_bucket { $(#[tokio::test(start_paused = true)] async fn $test() {
+            let bench = super::bucket().await;
             super::$test(bench.journal.clone()).await
         })* }
     };

@@ -23,7 +23,7 @@ mod signature;
 
 pub(crate) use assume::{AssumeRole, Assumed};
 pub use directory::GeneratedKey;
-pub(crate) use directory::{Access, Unknown};
+pub(crate) use directory::{Access, DEFAULT_ACCOUNT, Unknown};
 pub use file::{Iam, IamError};
 pub(crate) use identity::Identity;
 pub(crate) use needs::{Asked, authorize};

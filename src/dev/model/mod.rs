@@ -35,7 +35,7 @@ pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub(crate) use operation::{Operation, operations};
 pub use s3::BucketOptions;
-pub(crate) use s3::{InProgress, S3Call};
+pub(crate) use s3::{InProgress, S3Call, make_bucket};
 pub use sns::PublishedMessage;
 
 /// Everything that exists.

@@ -51,16 +51,7 @@ pub(super) fn create(caller: &Caller, input: CreateBucketInput) -> S3Result<Crea
     if buckets.values().filter(|bucket| bucket.owner == caller.account).count() >= BUCKETS_MAX {
         return Err(s3_error!(TooManyBuckets, "You have attempted to create more buckets than allowed"));
     }
-    let bucket = Bucket {
-        owner: caller.account.clone(),
-        region,
-        created: caller.now(),
-        versioning: Versioning::Off,
-        tags: Default::default(),
-        objects: Default::default(),
-        uploads: Default::default(),
-    };
-    buckets.insert(input.bucket.to_string(), bucket);
+    buckets.insert(input.bucket.to_string(), Bucket::new(caller, region));
     Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
 }
 

@@ -149,6 +149,19 @@ fn custom(status: http::StatusCode, code: &'static str, message: String) -> S3Er
 }
 
 impl Bucket {
+    /// An empty bucket of the caller's.
+    fn new(caller: &Caller, region: String) -> Self {
+        Self {
+            owner: caller.account.clone(),
+            region,
+            created: caller.now(),
+            versioning: Versioning::Off,
+            tags: Tags::new(),
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+        }
+    }
+
     /// The current object, unless there is none or it was deleted.
     fn current(&self, key: &str) -> Option<(&Version, &Object)> {
         let version = self.objects.get(key)?.last()?;
@@ -186,4 +199,22 @@ fn time(at: Timestamp) -> s3s::dto::Timestamp {
 fn owner(account: &str) -> s3s::dto::Owner {
     // AWS's canonical user ids are 64 hexadecimal digits.
     s3s::dto::Owner { display_name: None, id: Some(format!("{account:0>64}")) }
+}
+
+/// Makes a bucket of the default account where it is missing.
+///
+/// # Errors
+/// The name cannot be a bucket's, or it is one of another account or region; says which.
+pub(crate) fn make_bucket(cloud: &Arc<Cloud>, region: &str, name: &str) -> Result<(), String> {
+    if !s3s::path::check_bucket_name(name) {
+        return Err("it is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens".to_owned());
+    }
+    let account = crate::dev::access::DEFAULT_ACCOUNT.to_owned();
+    let caller = Caller { cloud: cloud.clone(), account, region: region.to_owned() };
+    let mut world = cloud.world();
+    if world.s3.buckets.contains_key(name) {
+        return world.s3.bucket(&caller, name).map(drop).map_err(|error| error.message().unwrap_or_default().to_owned());
+    }
+    world.s3.buckets.insert(name.to_owned(), Bucket::new(&caller, region.to_owned()));
+    Ok(())
 }
