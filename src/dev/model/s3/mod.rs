@@ -213,7 +213,11 @@ pub(crate) fn make_bucket(cloud: &Arc<Cloud>, region: &str, name: &str) -> Resul
     let caller = Caller { cloud: cloud.clone(), account, region: region.to_owned() };
     let mut world = cloud.world();
     if world.s3.buckets.contains_key(name) {
-        return world.s3.bucket(&caller, name).map(drop).map_err(|error| error.message().unwrap_or_default().to_owned());
+        return world
+            .s3
+            .bucket(&caller, name)
+            .map(drop)
+            .map_err(|error| error.message().unwrap_or_default().to_owned());
     }
     world.s3.buckets.insert(name.to_owned(), Bucket::new(&caller, region.to_owned()));
     Ok(())
