@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::protocols::Kind;
 use super::recording::{Failure, Health};
@@ -13,6 +14,9 @@ use super::targets::Key;
 use crate::dev::cloud::Cloud;
 use crate::dev::model::Place;
 use crate::dev::plane::{self, ProbeResult};
+
+/// How long a target that is not in use may take to notice that it is, at most.
+const NOTICED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the task of a target does next.
 enum Next {
@@ -39,6 +43,8 @@ pub(super) fn watch(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &Key, s
     let this = Registration { place: place.clone(), group: group.to_owned(), key: key.clone(), serial };
     let weak = Arc::downgrade(cloud);
     let mut changes = cloud.changes();
+    // Checks of targets that came into use together must not stay together.
+    let mut spread = true;
     cloud.spawn(async move {
         loop {
             changes.mark_unchanged();
@@ -47,17 +53,24 @@ pub(super) fn watch(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &Key, s
             match this.next(&cloud) {
                 Next::End => return,
                 Next::Wait => {
+                    let pause = NOTICED_WITHIN / cloud.timing.health_speed.max(1);
                     drop(cloud);
+                    spread = true;
                     if changes.changed().await.is_err() {
                         return;
                     }
+                    // Thousands of idle targets must not look up at every single change.
+                    tokio::time::sleep(pause).await;
                 }
                 Next::Until(due) => cloud.until(due).await,
                 Next::Check(address, check, interval) => {
+                    // From the start of a check to the start of the next, as on AWS.
+                    let next = Instant::now() + if spread { cloud.chance.up_to(interval) } else { interval };
+                    spread = false;
                     let result = plane::probe(&cloud.network, address, &check).await;
                     this.record(&cloud, &result);
                     drop(cloud);
-                    tokio::time::sleep(interval).await;
+                    tokio::time::sleep_until(next).await;
                 }
             }
         }
