@@ -7,6 +7,7 @@ mod launch;
 mod metadata;
 mod process;
 mod program;
+mod watchdog;
 
 #[cfg(test)]
 mod tests;

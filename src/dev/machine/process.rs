@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::watchdog::{self, Ward};
 use super::{Ended, Launch, MachineError, keeper};
 
 /// Never passed on: the program of an image is no business of the user's AWS account.
@@ -54,6 +55,7 @@ impl Process {
         let child = keeper::spawn(command).await.map_err(failed)?;
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let pid = pid.ok_or_else(|| failed(io::Error::other("it ended before it could be watched")))?;
+        watchdog::watch(Ward::Group(pid.as_raw_nonzero().get().cast_unsigned()));
         let (sender, ended) = watch::channel(None);
         tokio::spawn(reap(child, pid, sender));
         Ok(Self { instance_id: launch.instance_id.clone(), pid, ended })
@@ -127,6 +129,7 @@ async fn reap(mut child: Child, pid: Pid, ended: watch::Sender<Option<Ended>>) {
     let status = child.wait().await.inspect_err(|error| tracing::warn!(%error, "cannot wait for an instance")).ok();
     // An instance that has ended is gone with all that it started; most started nothing, and the group is gone already.
     let _ = kill_process_group(pid, Signal::KILL);
+    watchdog::forget(Ward::Group(pid.as_raw_nonzero().get().cast_unsigned()));
     ended.send_replace(Some(Ended { status }));
 }
 

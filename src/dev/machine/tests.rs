@@ -161,6 +161,37 @@ async fn instances_die_with_the_dev_cloud_however_it_ends() {
     until("the instance is gone", || is_gone(pid)).await;
 }
 
+/// Not a test of its own: the process that [`what_instances_start_dies_with_the_dev_cloud_too`] kills.
+#[tokio::test]
+#[ignore = "started by another test, which kills it"]
+async fn a_dev_cloud_with_busy_instances_that_will_be_killed() {
+    let text = "sleep 1000 & echo started $! >&2; wait";
+    let log = std::env::temp_dir().join(format!("busy-{}.log", std::process::id()));
+    let machine = Process::start(&script(text, Some(log.clone()))).await.unwrap();
+    let told = lines_of(&log, 1).await.remove(0);
+    std::fs::remove_file(log).unwrap();
+    eprintln!("{told}\nstarted {}", machine.pid());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn what_instances_start_dies_with_the_dev_cloud_too() {
+    let mut dev_cloud = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "dev::machine::tests::a_dev_cloud_with_busy_instances_that_will_be_killed"])
+        .args(["--ignored", "--nocapture"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(dev_cloud.stderr.take().unwrap()).lines();
+    let pids = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("started ")?.parse().ok());
+    let pids: Vec<u32> = pids.take(2).collect();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| !is_gone(*pid)), "{pids:?}");
+    dev_cloud.kill().unwrap();
+    dev_cloud.wait().unwrap();
+    until("the instance and what it has started are gone", || pids.iter().all(|pid| is_gone(*pid))).await;
+}
+
 fn load(text: &str) -> Result<Catalogue, String> {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("images.yaml");

@@ -33,6 +33,7 @@ pub(crate) use autoscaling::start as start_scaling;
 pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
+pub use ec2::Shortage;
 pub(crate) use operation::{Operation, operations};
 pub use s3::BucketOptions;
 pub(crate) use s3::{InProgress, S3Call, make_bucket};
@@ -105,7 +106,7 @@ impl World {
         let (mut listeners, mut machines) = (Vec::new(), Vec::new());
         for region in self.accounts.values_mut().flat_map(|account| account.regions.values_mut()) {
             listeners.extend(std::mem::take(&mut region.elb.listeners).into_values());
-            machines.extend(region.ec2.instances.values_mut().filter_map(|instance| instance.machine.take()));
+            machines.extend(region.ec2.instances.values_mut().filter_map(ec2::Instance::take_down));
         }
         (listeners, machines)
     }

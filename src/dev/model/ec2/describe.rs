@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::filter::{Filter, Filters, one, some};
-use super::instance::{Instance, InstanceState, Volume};
+use super::instance::{Instance, InstanceState, Reason, Volume};
 use super::paged;
 use super::placement::{architecture_name, zone_id};
 use super::spec::{Switch, Tokens};
@@ -90,8 +90,8 @@ fn write(xml: &mut Xml, region: &Region, instance: &Instance) {
     write_groups(xml, region, if there { &instance.security_groups } else { &[] });
     match &instance.reason {
         Some(reason) => {
-            let detail = reason.message.split_once(": ").map_or(reason.message.as_str(), |(_, detail)| detail);
-            xml.leaf("reason", format_args!("{detail} ({})", moment(instance.since)));
+            let text = if *reason == Reason::user() { "User initiated" } else { reason.message.as_str() };
+            xml.leaf("reason", format_args!("{text} ({})", moment(instance.since)));
             xml.node("stateReason", |xml| {
                 xml.leaf("code", &reason.code).leaf("message", &reason.message);
             });

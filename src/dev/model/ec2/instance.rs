@@ -14,7 +14,9 @@ use crate::dev::model::tags::Tags;
 use crate::dev::wire::{ApiError, Xml};
 
 /// How long terminated instances stay visible.
-pub(super) const TERMINATED_VISIBLE: Duration = Duration::from_secs(60 * 60);
+const TERMINATED_VISIBLE: Duration = Duration::from_secs(60 * 60);
+/// How long a client token stands for terminated instances.
+const TERMINATED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Ids that one call may name.
 const IDS_MAX: usize = 1000;
 
@@ -173,6 +175,18 @@ impl Instance {
         (self.state, self.since, self.reason) = (state, now, reason);
     }
 
+    /// Whether describe calls show it: not right after its launch, and not long after its end.
+    pub(super) fn is_visible(&self, now: Timestamp) -> bool {
+        let over = self.state == InstanceState::Terminated && now >= self.since + TERMINATED_VISIBLE;
+        self.visible <= now && !over
+    }
+
+    /// Takes out what holds sockets and processes; what is left can be ended in peace.
+    pub(crate) fn take_down(&mut self) -> Option<Arc<Machine>> {
+        self.metadata = None;
+        self.machine.take()
+    }
+
     /// The DNS name that goes with its private address.
     pub(super) fn private_name(&self, region: &str) -> String {
         let dashed = self.private.to_string().replace('.', "-");
@@ -219,7 +233,7 @@ impl Ec2 {
         if let Some(id) = ids.iter().find(|id| !super::is_id(id, "i")) {
             return Err(ApiError::new("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
         }
-        let known = |id: &str| self.instances.get(id).is_some_and(|instance| instance.visible <= now);
+        let known = |id: &str| self.instances.get(id).is_some_and(|instance| instance.is_visible(now));
         let unknown: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !known(id)).collect();
         match unknown.as_slice() {
             [] => Ok(()),
@@ -233,19 +247,24 @@ impl Ec2 {
 
     /// The instances that can be seen, in the order of their launch.
     pub(super) fn visible(&self, now: Timestamp) -> Vec<&Instance> {
-        let mut all: Vec<_> = self.instances.values().filter(|instance| instance.visible <= now).collect();
+        let mut all: Vec<_> = self.instances.values().filter(|instance| instance.is_visible(now)).collect();
         all.sort_by_key(|instance| instance.number);
         all
     }
 
-    /// Forgets the instances that have been terminated for long enough.
+    /// Forgets the instances that have been terminated for long enough, and the client tokens that stood for them.
     pub(super) fn forget_terminated(&mut self, now: Timestamp) {
         while let Some((since, id)) = self.terminated.front() {
-            if now.duration_since(*since) < jiff::SignedDuration::try_from(TERMINATED_VISIBLE).unwrap_or_default() {
+            if now < *since + TERMINATED_KEPT {
                 return;
             }
-            self.instances.remove(id);
+            let gone = self.instances.remove(id);
             self.terminated.pop_front();
+            if let Some(Instance { reservation, client_token: Some(_), .. }) = gone
+                && !self.instances.values().any(|instance| instance.reservation == reservation)
+            {
+                self.tokens.retain(|_, known| known.reservation != reservation);
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct RouteTable {
     associations: Vec<Association>,
     /// Besides the local one, which no table can lose.
     routes: Vec<Route>,
+    /// The client token of its creation.
+    token: Option<String>,
     pub(super) tags: Tags,
 }
 
@@ -41,6 +43,7 @@ pub(super) struct Create {
     vpc_id: String,
     #[serde(default)]
     tag_specification: Vec<TagSpecification>,
+    client_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,13 @@ impl RouteTable {
     /// The table of a VPC's subnets that have no other.
     pub(super) fn main(chance: &Chance, vpc: &str) -> Self {
         let association = Association { id: chance.resource_id("rtbassoc"), subnet: None };
-        Self { vpc: vpc.to_owned(), associations: vec![association], routes: Vec::new(), tags: Tags::new() }
+        Self {
+            vpc: vpc.to_owned(),
+            associations: vec![association],
+            routes: Vec::new(),
+            token: None,
+            tags: Tags::new(),
+        }
     }
 
     pub(super) fn is_main(&self) -> bool {
@@ -149,9 +158,19 @@ impl Ec2 {
 pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
     ctx.region.ec2.vpc(&input.vpc_id)?;
     let tags = tags_for("route-table", &input.tag_specification)?;
-    let id = ctx.cloud.chance.resource_id("rtb");
-    let table = RouteTable { vpc: input.vpc_id, associations: Vec::new(), routes: Vec::new(), tags };
-    ctx.region.ec2.route_tables.insert(id.clone(), table);
+    let token = input.client_token;
+    let known = ctx.region.ec2.route_tables.iter().find(|(_, known)| token.is_some() && known.token == token);
+    let id = match known {
+        Some((_, known)) if known.vpc != input.vpc_id => {
+            let said =
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).";
+            return Err(ApiError::new("IdempotentParameterMismatch", said));
+        }
+        Some((id, _)) => id.clone(),
+        None => ctx.cloud.chance.resource_id("rtb"),
+    };
+    let table = RouteTable { vpc: input.vpc_id, associations: Vec::new(), routes: Vec::new(), token, tags };
+    ctx.region.ec2.route_tables.entry(id.clone()).or_insert(table);
     let mut xml = Xml::default();
     xml.node("routeTable", |xml| write(xml, ctx.region, &id, &ctx.region.ec2.route_tables[&id]));
     Ok(xml)

@@ -185,7 +185,7 @@ fn value<'a>((.., tag): &'a Row<'_>) -> &'a str {
 
 pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     let (ec2, now) = (&ctx.region.ec2, ctx.cloud.clock.now());
-    let instances = || ec2.instances.values().filter(|instance| instance.visible <= now);
+    let instances = || ec2.instances.values().filter(|instance| instance.is_visible(now));
     let rules = ec2.security_groups.values().flat_map(|group| &group.rules);
     let all = (ec2.vpcs.iter().map(|(id, each)| ("vpc", id, &each.tags)))
         .chain(ec2.vpcs.values().map(|each| ("network-acl", &each.acl, &each.acl_tags)))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::BlockDevice;
 use crate::dev::machine::{Image, ImageState};
 use crate::dev::model::tags::Tags;
-use crate::dev::model::{Ctx, Region};
+use crate::dev::model::{Ctx, ssm};
 use crate::dev::wire::ApiError;
 
 pub(super) use attributes::{describe_attribute, modify_attribute, reset_attribute};
@@ -166,14 +166,10 @@ fn told_after(launch: Timestamp) -> Timestamp {
 /// The image id that a launch means: `resolve:ssm:NAME` stands for a parameter's value at this moment.
 pub(super) fn resolve(ctx: &Ctx<'_>, text: &str) -> Result<String, ApiError> {
     let Some(name) = text.strip_prefix("resolve:ssm:") else { return Ok(text.to_owned()) };
-    parameter(ctx.region, name).ok_or_else(|| {
+    ssm::resolve(ctx, name).map_err(|error| {
         ApiError::ec2_value(format!(
-            "Value (resolve:ssm:{name}) for parameter imageId is invalid. The Systems Manager parameter does not exist"
+            "Invalid value 'resolve:ssm:{name}' for imageId: the Systems Manager parameter cannot be read ({})",
+            error.message
         ))
     })
-}
-
-/// The value of a Systems Manager parameter.
-fn parameter(_region: &Region, _name: &str) -> Option<String> {
-    None
 }
