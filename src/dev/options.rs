@@ -69,6 +69,11 @@ pub struct BalancingOptions {
     /// How long, at most, `DeleteTargetGroup` is still refused after the last rule has let go of the group. Each time
     /// it is something from a fifth of this to all of it, by chance.
     pub linger: Duration,
+    /// How many nodes a load balancer has in each of its zones; 0 is 1. A client's connection belongs to one of them.
+    pub nodes_per_zone: u16,
+    /// How much later than the first node the last one follows a change of rules; those between are spread evenly. With
+    /// zero, all of them follow in the same instant, which AWS's never do.
+    pub node_skew: Duration,
 }
 
 impl Default for DevOptions {

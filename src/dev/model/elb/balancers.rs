@@ -211,10 +211,15 @@ impl LoadBalancer {
         self.arn.split_once(":loadbalancer/").map_or("", |(_, resource)| resource)
     }
 
+    pub(super) fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// Gives it its part of the data plane.
     pub(super) fn start(&mut self, cloud: &Cloud) {
         let (network, clock) = (cloud.network.clone(), cloud.clock.clone());
         self.plane = plane::Balancer::new(self.resource(), network, clock, &cloud.chance);
+        self.tune(cloud);
     }
 }
 

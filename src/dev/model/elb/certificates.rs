@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::listeners::speak;
 use super::tls::{CertificateIn, Tls, check_certificate};
 use super::{Elb, limits, paged};
 use crate::dev::model::{Answer, Ctx};
@@ -66,7 +67,7 @@ pub(super) fn add(ctx: &mut Ctx<'_>, input: Change) -> Answer {
         format!("The maximum number of certificates per load balancer has been reached: '{}'", limits::CERTIFICATES)
     })?;
     tls.others = others;
-    ctx.region.elb.publish(ctx.cloud, &input.listener_arn);
+    speak(ctx, &input.listener_arn)?;
     let mut xml = Xml::default();
     xml.list("Certificates", "member", given, |xml, arn| {
         xml.leaf("CertificateArn", arn).leaf("IsDefault", false);
@@ -83,7 +84,7 @@ pub(super) fn remove(ctx: &mut Ctx<'_>, input: Change) -> Answer {
         return Err(ApiError::new("OperationNotPermitted", said));
     }
     tls.others.retain(|arn| !given.contains(arn));
-    ctx.region.elb.publish(ctx.cloud, &input.listener_arn);
+    speak(ctx, &input.listener_arn)?;
     Ok(Xml::default())
 }
 

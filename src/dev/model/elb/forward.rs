@@ -1,6 +1,7 @@
 //! Forward actions: target groups with weights.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,11 @@ struct Stickiness {
 }
 
 impl Forward {
+    /// For how long a client stays with its group, if it does.
+    pub(super) fn sticky_for(&self) -> Option<Duration> {
+        self.sticky_s.filter(|_| self.sticky).map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// Reads both ways to write a forward action and normalises them as AWS does.
     pub(super) fn read(scalar: Option<String>, config: Option<ForwardConfig>) -> Result<Self, ApiError> {
         let (tuples, sticky) = match config {

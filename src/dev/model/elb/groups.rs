@@ -259,7 +259,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, mut input: Create) -> Answer {
     let arn = ctx.region.arn(Service::Elbv2, format_args!("targetgroup/{}/{suffix}", input.name));
     let group = TargetGroup {
         arn: arn.clone(),
-        plane: plane::Group::new(&input.name),
+        plane: plane::Group::new(&arn),
         name: input.name,
         attributes: group_defaults(&settings),
         settings,
@@ -269,6 +269,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, mut input: Create) -> Answer {
         user: None,
         lingers: None,
     };
+    group.tune();
     let xml = answer(&group);
     ctx.region.elb.groups.insert(arn, group);
     Ok(xml)

@@ -1,6 +1,5 @@
 //! Listeners: a port of a load balancer, a default action, and rules.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,6 +118,13 @@ impl Listener {
         self.all_rules().flat_map(|rule| rule.actions.groups())
     }
 
+    /// Tells the data plane what its attributes are now.
+    pub(super) fn tune(&self) {
+        if let Some(listener) = self.socket.0.get() {
+            listener.set_settings(self.plane_settings());
+        }
+    }
+
     /// Stops listening; requests in flight may finish.
     pub(crate) async fn close(self, grace: Duration) {
         if let Some(listener) = self.socket.0.get() {
@@ -149,8 +155,8 @@ enum Begun {
         arn: String,
         address: SocketAddr,
         balancer: Arc<plane::Balancer>,
+        protocol: plane::Protocol,
         routes: plane::Routes,
-        idle: Duration,
     },
 }
 
@@ -163,11 +169,12 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
         let (region, block) = world.region(place);
         begin(&mut Ctx { cloud, caller: &scope.caller, region, block }, input)?
     };
-    let (arn, address, balancer, routes, idle) = match begun {
+    let (arn, address, bound) = match begun {
         Begun::Exists(xml) => return Ok(xml),
-        Begun::Bind { arn, address, balancer, routes, idle } => (arn, address, balancer, routes, idle),
+        Begun::Bind { arn, address, balancer, protocol, routes } => {
+            (arn, address, bind(&balancer, address, protocol, routes).await)
+        }
     };
-    let bound = bind(&balancer, address, routes, idle).await;
     let xml = {
         let mut world = cloud.world();
         let (region, _) = world.region(place);
@@ -183,9 +190,10 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
             }
         };
         let made = elb.listener_mut(&arn)?;
-        made.propagation = Some(Propagation::start(cloud, listener.clone()));
+        made.propagation = Some(Propagation::start(cloud, &listener));
         // Nobody else sets it: the ARN is only known here.
         let _ = made.socket.0.set(listener);
+        made.tune();
         // Rules may have been added while the port was being bound.
         elb.publish(cloud, &arn);
         elb.note_uses(cloud);
@@ -199,17 +207,33 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
 async fn bind(
     balancer: &Arc<plane::Balancer>,
     address: SocketAddr,
+    protocol: plane::Protocol,
     routes: plane::Routes,
-    idle: Duration,
-) -> io::Result<plane::Listener> {
-    let timeouts = plane::Timeouts { idle, ..plane::Timeouts::default() };
+) -> Result<plane::Listener, plane::BindError> {
     for _ in 1..BIND_TRIES {
-        match plane::Listener::bind_with(balancer, address, routes.clone(), timeouts).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(BIND_PAUSE).await,
+        match plane::Listener::bind(balancer, address, protocol.clone(), routes.clone()).await {
+            Err(error) if error.is_taken() => tokio::time::sleep(BIND_PAUSE).await,
             done => return done,
         }
     }
-    plane::Listener::bind_with(balancer, address, routes, timeouts).await
+    plane::Listener::bind(balancer, address, protocol, routes).await
+}
+
+/// Tells the data plane what a listener speaks, after its certificates have changed.
+pub(super) fn speak(ctx: &mut Ctx<'_>, arn: &str) -> Result<(), ApiError> {
+    let listener = ctx.region.elb.listener(arn)?;
+    if listener.tls.is_none() {
+        return Ok(());
+    }
+    let protocol = listener.speaks(&ctx.region.acm).map_err(|error| unusable(&error))?;
+    if let Some(socket) = listener.socket.0.get() {
+        socket.set_protocol(protocol).map_err(|error| unusable(&error))?;
+    }
+    Ok(())
+}
+
+fn unusable(error: &plane::InvalidCertificate) -> ApiError {
+    ApiError::new("UnsupportedCertificate", format!("the dev cloud cannot use the certificate: {error}"))
 }
 
 fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
@@ -247,8 +271,6 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     })?;
     let mut tags = Tags::new();
     tagging::put(&mut tags, &input.tags)?;
-    let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|text| text.parse().ok());
-    let idle = Duration::from_secs(idle_s.unwrap_or(60));
     let address = SocketAddr::new(balancer.address.into(), port);
     let balancer = balancer.plane.clone();
     let arn = format!(
@@ -270,10 +292,11 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
         socket: Arc::default(),
         propagation: None,
     };
+    let protocol = listener.speaks(&ctx.region.acm).map_err(|error| unusable(&error))?;
     let routes = elb.routes(&listener);
     elb.listeners.insert(arn.clone(), listener);
     elb.note_uses(ctx.cloud);
-    Ok(Begun::Bind { arn, address, balancer, routes, idle })
+    Ok(Begun::Bind { arn, address, balancer, protocol, routes })
 }
 
 fn answer(listener: &Listener) -> Xml {
@@ -351,6 +374,8 @@ pub(super) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> Answer {
     let listener = elb.listener_mut(&input.listener_arn)?;
     (listener.default.actions, listener.tls) = (actions, tls);
     elb.publish(ctx.cloud, &input.listener_arn);
+    speak(ctx, &input.listener_arn)?;
+    let elb = &ctx.region.elb;
     Ok(answer(elb.listener(&input.listener_arn)?))
 }
 

@@ -29,6 +29,7 @@ mod target_health;
 mod targets;
 mod tls;
 mod transforms;
+mod tuning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -83,7 +84,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("DescribeLoadBalancerAttributes", "", |ctx, form| attributes::describe_balancer(ctx, read(form)?)),
     Operation::xml(
         "ModifyLoadBalancerAttributes",
-        "attributes that the data plane does not follow keep their defaults",
+        "desync mitigation is always strict; no connection and health check logs; no client routing policy",
         |ctx, form| attributes::modify_balancer(ctx, read(form)?),
     ),
     Operation::xml("SetSubnets", "IPv4 only", |ctx, form| subnets::set_subnets(ctx, read(form)?)),
@@ -102,7 +103,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("DescribeTargetGroupAttributes", "", |ctx, form| attributes::describe_group(ctx, read(form)?)),
     Operation::xml(
         "ModifyTargetGroupAttributes",
-        "no proxy protocol; client addresses are not preserved",
+        "client addresses are not preserved; no anomaly mitigation",
         |ctx, form| attributes::modify_group(ctx, read(form)?),
     ),
     // Run apart from this table, since a port is bound before it answers.
@@ -113,7 +114,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     Operation::xml("DeleteListener", "", |ctx, form| changes_uses(ctx, |ctx| listeners::delete(ctx, read(form)?))),
     Operation::xml("DescribeListenerAttributes", "", |ctx, form| attributes::describe_listener(ctx, read(form)?)),
-    Operation::xml("ModifyListenerAttributes", "attributes about headers keep their defaults", |ctx, form| {
+    Operation::xml("ModifyListenerAttributes", "headers about the client's TLS keep their names", |ctx, form| {
         attributes::modify_listener(ctx, read(form)?)
     }),
     Operation::xml("AddListenerCertificates", "", |ctx, form| certificates::add(ctx, read(form)?)),
@@ -180,9 +181,14 @@ impl Elb {
     }
 
     /// The load balancers whose listeners use a certificate, by ARN.
-    #[expect(clippy::unused_self, reason = "listeners without TLS use no certificate")]
-    pub(crate) fn users_of_certificate(&self, _arn: &str) -> Vec<String> {
-        Vec::new()
+    pub(crate) fn users_of_certificate(&self, arn: &str) -> Vec<String> {
+        let uses = |listener: &&Listener| {
+            let tls = listener.tls.as_ref();
+            tls.is_some_and(|tls| tls.certificate == arn || tls.others.iter().any(|other| other == arn))
+        };
+        let users: BTreeSet<&String> =
+            self.listeners.values().filter(uses).map(|listener| &listener.balancer).collect();
+        users.into_iter().cloned().collect()
     }
 
     /// What each target group in use has counted, and how many of its targets are healthy and not, by ARN.

@@ -44,6 +44,13 @@ struct Spot {
     address: IpAddr,
 }
 
+impl Spot {
+    /// Its zone as the data plane has it: `None` is every zone.
+    fn in_zone(&self) -> Option<String> {
+        (self.zone != EVERY_ZONE).then(|| self.zone.clone())
+    }
+}
+
 fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidTarget", message)
 }
@@ -190,6 +197,7 @@ pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
     for (key, spot) in spots {
         elb.registered += 1;
         let address = SocketAddr::new(spot.address, key.1);
+        let in_zone = spot.in_zone();
         let target = Target {
             serial: elb.registered,
             instance: spot.instance,
@@ -199,7 +207,7 @@ pub(super) fn register(ctx: &mut Ctx<'_>, input: Targets) -> Answer {
             record: Record::new(),
             unhealthy: None,
             drains: None,
-            plane: plane::Target::new(address, TargetState::Unused),
+            plane: plane::Target::in_zone(address, TargetState::Unused, in_zone),
         };
         health::watch(ctx.cloud, &here, &arn, &key, target.serial);
         // A target that is still draining goes on draining; it just is not the registered one any more.

@@ -1,6 +1,7 @@
 //! What a listener's rules mean to the data plane, and when the data plane gets to know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::mpsc;
@@ -12,27 +13,55 @@ use super::listeners::Listener;
 use crate::dev::cloud::Cloud;
 use crate::dev::plane;
 
-/// Changes on their way to a listener's data plane, in order.
+/// Changes on their way to the nodes of a listener, in order.
 #[derive(Debug, Clone)]
-pub(super) struct Propagation(mpsc::UnboundedSender<(Instant, plane::Routes)>);
+pub(super) struct Propagation(Vec<Node>);
+
+/// The nodes that learn of a change at the same time.
+#[derive(Debug, Clone)]
+struct Node {
+    changes: mpsc::UnboundedSender<(Instant, plane::Routes)>,
+    /// How much later than the first.
+    skew: Duration,
+}
 
 impl Propagation {
     /// Starts to carry changes to `listener`, until this is dropped.
-    pub(super) fn start(cloud: &Cloud, listener: Arc<plane::Listener>) -> Self {
-        let (sender, mut changes) = mpsc::unbounded_channel();
-        cloud.spawn(async move {
-            while let Some((due, routes)) = changes.recv().await {
-                sleep_until(due).await;
-                listener.set_routes(routes);
-            }
-        });
-        Self(sender)
+    pub(super) fn start(cloud: &Cloud, listener: &Arc<plane::Listener>) -> Self {
+        let skew = cloud.timing.balancing.node_skew;
+        let nodes = u32::try_from(listener.nodes()).unwrap_or(u32::MAX);
+        if skew.is_zero() || nodes < 2 {
+            let listener = listener.clone();
+            return Self(vec![Node::start(cloud, Duration::ZERO, move |routes| listener.set_routes(routes))]);
+        }
+        let node = |at: u32| {
+            let listener = listener.clone();
+            let follow = move |routes| listener.set_routes_of(at as usize, routes);
+            Node::start(cloud, skew * at / (nodes - 1), follow)
+        };
+        Self((0..nodes).map(node).collect())
     }
 
-    fn send(&self, cloud: &Cloud, routes: plane::Routes) {
-        if self.0.send((Instant::now() + cloud.timing.propagation, routes)).is_err() {
-            tracing::debug!("a change of a listener's rules came after the dev cloud was shut down");
+    fn send(&self, cloud: &Cloud, routes: &plane::Routes) {
+        let first = Instant::now() + cloud.timing.propagation;
+        for node in &self.0 {
+            if node.changes.send((first + node.skew, routes.clone())).is_err() {
+                tracing::debug!("a change of a listener's rules came after the dev cloud was shut down");
+            }
         }
+    }
+}
+
+impl Node {
+    fn start(cloud: &Cloud, skew: Duration, follow: impl Fn(plane::Routes) + Send + 'static) -> Self {
+        let (changes, mut coming) = mpsc::unbounded_channel();
+        cloud.spawn(async move {
+            while let Some((due, routes)) = coming.recv().await {
+                sleep_until(due).await;
+                follow(routes);
+            }
+        });
+        Self { changes, skew }
     }
 }
 
@@ -42,7 +71,7 @@ impl Elb {
         if let Some(listener) = self.listeners.get(listener_arn)
             && let Some(propagation) = &listener.propagation
         {
-            propagation.send(cloud, self.routes(listener));
+            propagation.send(cloud, &self.routes(listener));
         }
     }
 
@@ -72,7 +101,7 @@ impl Elb {
                     let group = self.groups.get(arn)?.plane.clone();
                     Some(plane::WeightedGroup { group, weight: *weight })
                 });
-                plane::Action::forward(groups)
+                plane::Action::Forward(plane::Forward { groups: groups.collect(), stickiness: forward.sticky_for() })
             }
             LastAction::Redirect(redirect) => plane::Action::Redirect(plane::Redirect {
                 status: status(redirect.status),

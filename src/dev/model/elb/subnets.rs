@@ -175,6 +175,7 @@ pub(super) fn set_subnets(ctx: &mut Ctx<'_>, input: SetSubnets) -> Answer {
     }
     balancer.zones = placed.zones;
     balancer.private_addresses = placed.private_addresses;
+    balancer.tune(ctx.cloud);
     let mut xml = Xml::default();
     balancer.write_zones(&mut xml);
     xml.leaf("IpAddressType", "ipv4");

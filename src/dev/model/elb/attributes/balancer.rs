@@ -103,6 +103,7 @@ pub(in crate::dev::model::elb) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> An
     let after = tables.merge(&balancer.attributes, input.attributes)?;
     check(&balancer.attributes, &after)?;
     balancer.attributes = after;
+    balancer.tune(ctx.cloud);
     Ok(answer(&balancer.attributes))
 }
 

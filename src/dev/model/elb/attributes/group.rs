@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Attribute, Attributes, Spec, Tables, Values, answer, defaults_of, is, spec};
+use super::{Attribute, Attributes, Spec, Tables, Values, answer, defaults_of, is, only, spec};
 use crate::dev::model::elb::Elb;
 use crate::dev::model::elb::groups::Settings;
 use crate::dev::model::elb::protocols::Protocol;
@@ -36,7 +36,7 @@ const ALL: [Spec; 7] = [
 
 /// Of groups for Application Load Balancers.
 const HTTP: [Spec; 7] = [
-    spec("load_balancing.algorithm.anomaly_mitigation", "off", Values::OneOf(&["on", "off"])),
+    only("load_balancing.algorithm.anomaly_mitigation", "off", Values::OneOf(&["on", "off"]), &["off"]),
     spec(
         "load_balancing.algorithm.type",
         "round_robin",
@@ -106,6 +106,7 @@ pub(in crate::dev::model::elb) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> An
     check_rules(elb, &input.target_group_arn, &after)?;
     let group = elb.group_mut(&input.target_group_arn)?;
     group.attributes = after;
+    group.tune();
     Ok(answer(&group.attributes))
 }
 

@@ -18,7 +18,7 @@ const HTTP: [Spec; 11] = [
     spec("routing.http.response.server.enabled", "true", Values::Bool),
     header("routing.http.response.strict_transport_security.header_value"),
     spec("routing.http.response.x_content_type_options.header_value", "", Values::OneOf(&["", "nosniff"])),
-    only("routing.http.response.x_frame_options.header_value", "", Values::OneOf(&["", "DENY", "SAMEORIGIN"]), &[""]),
+    spec("routing.http.response.x_frame_options.header_value", "", Values::OneOf(&["", "DENY", "SAMEORIGIN"])),
 ];
 
 /// Of HTTPS listeners besides: what headers about the client's TLS are called.
@@ -90,5 +90,6 @@ pub(in crate::dev::model::elb) fn modify(ctx: &mut Ctx<'_>, input: Modify) -> An
         ),
     };
     listener.attributes = tables.merge(&listener.attributes, input.attributes)?;
+    listener.tune();
     Ok(answer(&listener.attributes))
 }
