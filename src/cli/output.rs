@@ -46,6 +46,11 @@ impl Output {
         eprint_line(&format!("{} {text}", style("error:").for_stderr().red().bold()));
     }
 
+    /// Says what could end badly, also to those who asked for quiet.
+    pub(super) fn warn(&self, text: &str) {
+        eprint_line(&format!("{} {text}", style("warning:").for_stderr().yellow().bold()));
+    }
+
     /// Prints a line of JSON, where JSON is wanted.
     pub(super) fn json_line(&self, line: &str) {
         if self.json {

@@ -55,13 +55,14 @@ pub(super) fn seed_for(environment: &Environment, image: &str, port: u16) -> See
 
 /// What to set in a shell so that every AWS client talks to the dev cloud.
 pub(super) fn exports(dev: &DevCloud, region: &str) -> String {
+    let (access_key, secret_key) = dev.credentials();
     let variables = [
         ("AWS_ENDPOINT_URL", dev.url()),
         ("AWS_REGION", region.to_owned()),
         // Python's SDK reads this one only.
         ("AWS_DEFAULT_REGION", region.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "DEVCLOUD".into()),
-        ("AWS_SECRET_ACCESS_KEY", "dev-cloud".into()),
+        ("AWS_ACCESS_KEY_ID", access_key.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", secret_key.to_owned()),
     ];
     variables.iter().map(|(name, value)| format!("  export {name}={value}\n")).collect()
 }

@@ -231,6 +231,11 @@ impl DevCloud {
         self.cloud.access.generated_keys()
     }
 
+    /// Access key and secret of somebody who may do everything in the default account.
+    pub fn credentials(&self) -> (&str, &str) {
+        self.cloud.access.own_credentials()
+    }
+
     /// Configuration for any client of the AWS SDK, with credentials that mean nothing anywhere else and may do
     /// everything here.
     pub fn sdk_config(&self, region: &str) -> SdkConfig {

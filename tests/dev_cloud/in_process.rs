@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep};
 use super::support::{Rig, V0, V1, code};
 
 mod determinism;
-mod release;
+pub(super) mod release;
 
 /// What a minute of AWS is, with nothing made quicker.
-fn options() -> DevOptions {
+pub(super) fn options() -> DevOptions {
     let images = [("v0", V0), ("v1", V1)].map(|(version, id)| (id.to_owned(), program(version, &[])));
     DevOptions {
         catalogue: Catalogue { images: BTreeMap::from(images) },
@@ -34,7 +34,7 @@ fn program(version: &str, faults: &[&str]) -> Image {
     Image::in_memory(AppOptions { faults, ..AppOptions::new(version) }, 8080)
 }
 
-async fn rig(options: DevOptions, seed: Seed) -> Rig {
+pub(super) async fn rig(options: DevOptions, seed: Seed) -> Rig {
     Rig::on(DevCloud::in_process(options).await.unwrap(), seed, Duration::from_millis(500)).await
 }
 

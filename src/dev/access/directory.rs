@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::file::{Iam, Role};
@@ -68,7 +69,8 @@ pub(crate) enum Unknown {
 }
 
 /// A user's key that the dev cloud made up, for whoever started it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct GeneratedKey {
     /// ARN of the user.
     pub arn: String,

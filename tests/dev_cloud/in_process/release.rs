@@ -57,7 +57,7 @@ fn engine(rig: &Rig, sdk: &SdkConfig, journal: &Journal, file: &NamedTempFile, n
 }
 
 /// One deploy of v1, ten minutes of pause, and a rollback; every notice as a line.
-pub(super) async fn deploy_and_roll_back(rig: &Rig, sdk: SdkConfig) -> (Vec<String>, LoadSummary) {
+pub(in super::super) async fn deploy_and_roll_back(rig: &Rig, sdk: SdkConfig) -> (Vec<String>, LoadSummary) {
     let mut file = NamedTempFile::with_suffix(".yaml").unwrap();
     file.write_all(ENVIRONMENT.as_bytes()).unwrap();
     let journal = Journal::with_store(Arc::new(InMemory::new()), "shop");

@@ -1,18 +1,20 @@
 //! `switchback dev`: only the dev cloud; and the sample program that its images run.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
+mod behavior;
 
+use std::path::PathBuf;
+
+use behavior::Behavior;
 use clap::Args;
 
 use super::output::Output;
 use super::{Exit, run, seed};
 use crate::config;
+use crate::dev::access::GeneratedKey;
 use crate::dev::app::{self, AppOptions};
 use crate::dev::machine::Catalogue;
 use crate::dev::seed::Seed;
-use crate::dev::{BalancingOptions, DevCloud, DevOptions};
+use crate::dev::{DevCloud, DevError};
 use crate::engine::Stop;
 
 /// Run the dev cloud: AWS's load balancers, instances and DNS on loopback, for any AWS client.
@@ -21,9 +23,6 @@ use crate::engine::Stop;
 /// load balancers are real proxies. Everything ends with Ctrl-C. State is kept in memory only.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
-    /// Port of the AWS API on 127.0.0.1; 0 takes a free one.
-    #[arg(long, default_value_t = 4566)]
-    port: u16,
     /// Image catalogue: a YAML file of image ids, each with command, port and environment.
     #[arg(long, value_name = "FILE")]
     images: Option<PathBuf>,
@@ -36,23 +35,11 @@ pub(super) struct Dev {
     /// Build the world of this file: network, load balancer, target groups, and a first version if it names an image.
     #[arg(long, value_name = "FILE", conflicts_with = "environment")]
     seed_file: Option<PathBuf>,
-    /// How long after a rule change's success the load balancer follows.
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
-    propagation: Duration,
-    /// Health-check intervals are divided by this: AWS's shortest is 5 s.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    health_speed: u32,
     /// A folder for the output of instances, one file each.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
-}
-
-/// AWS goes on refusing to delete a target group for about this long after the last rule has let go of it.
-const LINGER: Duration = Duration::from_secs(10);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from(span).map_err(|_| "must not be negative".into())
+    #[command(flatten)]
+    behavior: Behavior,
 }
 
 impl Dev {
@@ -78,20 +65,24 @@ impl Dev {
             }
         };
         let port = self.live.as_ref().and_then(|image| catalogue.images.get(image)).map(|image| image.port);
-        let options = DevOptions {
-            endpoint: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port),
-            catalogue,
-            propagation: self.propagation,
-            balancing: BalancingOptions { linger: LINGER, ..BalancingOptions::default() },
-            health_speed: self.health_speed,
-            logs: self.logs.clone(),
-            ..DevOptions::default()
+        let options = match self.behavior.options(catalogue, self.logs.clone()) {
+            Ok(options) => options,
+            Err(problem) => {
+                out.usage(&problem);
+                return Exit::Usage;
+            }
         };
+        if !options.endpoint.ip().is_loopback() && options.allow_remote {
+            out.warn(&format!(
+                "{} can be reached from other machines, which can then start the programs of all images here",
+                options.endpoint
+            ));
+        }
         let dev = match DevCloud::start(options).await {
             Ok(dev) => dev,
             Err(error) => {
                 out.usage(&error.to_string());
-                return Exit::Unexpected;
+                return if matches!(error, DevError::Remote { .. }) { Exit::Usage } else { Exit::Unexpected };
             }
         };
         let seed = match (&environment, &self.live) {
@@ -117,12 +108,21 @@ impl Dev {
                 }
             }
         }
-        let told = serde_json::json!({ "endpoint": dev.url(), "network": dev.network(), "region": region, "url": url });
+        let users = dev.generated_keys();
+        let dns = dev.dns_endpoint();
+        let told = serde_json::json!({
+            "endpoint": dev.url(), "network": dev.network(), "region": region, "url": url, "dns": dns, "users": users,
+        });
         out.result("dev", &told, || {
             let service = url.as_ref().map(|url| format!("the service answers at {url}\n")).unwrap_or_default();
+            let dns = dns.map(|dns| format!("DNS is served at {dns}\n")).unwrap_or_default();
+            let keys = users.iter().map(|GeneratedKey { arn, access_key, secret_key }| {
+                format!("{arn} has the access key {access_key} and the secret {secret_key}\n")
+            });
             format!(
-                "the dev cloud serves the AWS API at {} until Ctrl-C\n{service}\n{}",
+                "the dev cloud serves the AWS API at {} until Ctrl-C\n{dns}{service}{}\n{}",
                 dev.url(),
+                keys.collect::<String>(),
                 seed::exports(&dev, &region)
             )
         });
