@@ -9,11 +9,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
 
 use super::network::Ground;
 use super::{Clients, Seed, SeedCondition, SeedSwitch, failed, lacks};
-use crate::dev::DevError;
+use crate::dev::{DevCloud, DevError};
 
 /// What carries the traffic.
 pub(super) struct Balanced {
     pub(super) load_balancers: Vec<String>,
+    /// What they are called in DNS: the address, unless the dev cloud's options say otherwise.
+    pub(super) names: Vec<String>,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) listeners: Vec<String>,
     pub(super) rule: Option<String>,
@@ -58,8 +60,8 @@ fn forward(groups: &[&String]) -> Action {
 }
 
 pub(super) async fn create(
-    clients: &Clients,
-    seed: &Seed,
+    cloud: &DevCloud,
+    (clients, seed): (&Clients, &Seed),
     ground: &Ground,
     groups: &[String; 2],
 ) -> Result<Balanced, DevError> {
@@ -78,6 +80,7 @@ pub(super) async fn create(
     };
     let mut balanced = Balanced {
         load_balancers: Vec::new(),
+        names: Vec::new(),
         addresses: Vec::new(),
         listeners: Vec::new(),
         rule: None,
@@ -100,7 +103,8 @@ pub(super) async fn create(
         let listener = listener.port(seed.listener_port.into()).default_actions(default);
         let listener = listener.send().await.map_err(failed("create a listener"))?;
         let listener = listener.listeners.unwrap_or_default().pop().and_then(|listener| listener.listener_arn);
-        balanced.addresses.push(name.parse().map_err(failed("read a load balancer's address"))?);
+        balanced.addresses.push(cloud.resolve(&name).ok_or_else(lacks("address of a load balancer"))?);
+        balanced.names.push(name);
         balanced.hosted_zone = made.canonical_hosted_zone_id.ok_or_else(lacks("hosted zone of load balancers"))?;
         balanced.load_balancers.push(arn);
         balanced.listeners.push(listener.ok_or_else(lacks("listener ARN"))?);

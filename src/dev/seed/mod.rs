@@ -179,7 +179,7 @@ pub async fn plant(cloud: &DevCloud, seed: &Seed) -> Result<Seeded, DevError> {
     let ground = network::create(&clients, cloud, seed).await?;
     let target_groups = balancing::create_groups(&clients, seed, &ground).await?;
     let launch_template = machines::create_template(&clients, seed, &ground).await?;
-    let balanced = balancing::create(&clients, seed, &ground, &target_groups).await?;
+    let balanced = balancing::create(cloud, (&clients, seed), &ground, &target_groups).await?;
     let instances = machines::run_first(&clients, seed, &ground, &launch_template).await?;
     machines::register(&clients, &target_groups[0], &instances).await?;
     let hosted_zone = match &seed.switch {

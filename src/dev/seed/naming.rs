@@ -18,8 +18,8 @@ pub(super) async fn create(
     let made = made.send().await.map_err(failed("create the hosted zone"))?;
     let zone = made.hosted_zone.ok_or_else(lacks("hosted zone"))?.id;
     let mut batch = ChangeBatch::builder();
-    for (at, (color, address)) in seed.colors.iter().zip(&balanced.addresses).enumerate() {
-        let target = AliasTarget::builder().hosted_zone_id(&balanced.hosted_zone).dns_name(address.to_string());
+    for (at, (color, name)) in seed.colors.iter().zip(&balanced.names).enumerate() {
+        let target = AliasTarget::builder().hosted_zone_id(&balanced.hosted_zone).dns_name(name);
         let target = target.evaluate_target_health(false).build().map_err(failed("describe an alias"))?;
         let set = ResourceRecordSet::builder().name(record).r#type(RrType::A).set_identifier(color);
         let set = set.weight(if at == 0 { 255 } else { 0 }).alias_target(target).build();

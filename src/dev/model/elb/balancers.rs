@@ -1,4 +1,4 @@
-//! Load balancers: each has one loopback address, which is also its DNS name.
+//! Load balancers: each has one loopback address, which is also its DNS name unless names as AWS's are asked for.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -29,10 +29,12 @@ pub(crate) const HOSTED_ZONE: &str = "Z0DEVCLOUDELB";
 /// A load balancer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoadBalancer {
-    arn: String,
-    name: String,
+    pub(super) arn: String,
+    pub(super) name: String,
     pub(crate) kind: Kind,
     pub(crate) address: Ipv4Addr,
+    /// Whether it has a name that only the name server knows.
+    pub(super) named: bool,
     pub(super) internal: bool,
     pub(super) vpc: String,
     /// Subnet by zone.
@@ -156,6 +158,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, input: Create) -> Answer {
         name: input.name,
         kind,
         address,
+        named: ctx.cloud.names.balancer_names,
         internal,
         vpc: placed.vpc,
         zones: placed.zones,
@@ -180,7 +183,7 @@ fn answer<'a>(balancers: impl IntoIterator<Item = &'a LoadBalancer>, now: Timest
 }
 
 fn write(xml: &mut Xml, balancer: &LoadBalancer, now: Timestamp) {
-    xml.leaf("LoadBalancerArn", &balancer.arn).leaf("DNSName", balancer.address);
+    xml.leaf("LoadBalancerArn", &balancer.arn).leaf("DNSName", balancer.dns_name());
     xml.leaf("CanonicalHostedZoneId", HOSTED_ZONE).leaf("CreatedTime", balancer.created);
     xml.leaf("LoadBalancerName", &balancer.name);
     xml.leaf("Scheme", if balancer.internal { "internal" } else { "internet-facing" }).leaf("VpcId", &balancer.vpc);

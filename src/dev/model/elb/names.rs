@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Elb;
 use super::balancers::{HOSTED_ZONE, LoadBalancer};
+use super::protocols::Kind;
 use super::recording::Health;
 use crate::dev::model::Region;
 
@@ -13,9 +14,19 @@ impl LoadBalancer {
         HOSTED_ZONE
     }
 
-    /// The name that clients connect to.
+    /// The name that clients connect to: `shop-1234567890.eu-west-1.elb.amazonaws.com` for Application Load Balancers,
+    /// `shop-0123456789abcdef.elb.eu-west-1.amazonaws.com` for Network Load Balancers, or the address.
     pub(crate) fn dns_name(&self) -> String {
-        self.address.to_string()
+        let suffix = self.arn.rsplit('/').next().unwrap_or_default();
+        let Some(region) = self.arn.split(':').nth(3).filter(|_| self.named) else { return self.address.to_string() };
+        let internal = if self.internal { "internal-" } else { "" };
+        match self.kind {
+            Kind::Application => {
+                let number = u64::from_str_radix(suffix, 16).unwrap_or_default() % 10_000_000_000;
+                format!("{internal}{}-{number}.{region}.elb.amazonaws.com", self.name)
+            }
+            Kind::Network => format!("{}-{suffix}.elb.{region}.amazonaws.com", self.name),
+        }
     }
 
     /// What the name resolves to.
