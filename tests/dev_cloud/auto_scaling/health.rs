@@ -97,3 +97,22 @@ async fn a_users_word_respects_the_grace_period_unless_it_says_otherwise() {
     assert!(cause.contains("in response to a user health-check."), "{cause}");
     it.rig.cloud.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_maintenance_policy_may_have_it_that_the_successor_comes_first() {
+    let it = Scaling::start().await;
+    let policy = aws_sdk_autoscaling::types::InstanceMaintenancePolicy::builder();
+    let policy = policy.min_healthy_percentage(100).max_healthy_percentage(150).build();
+    it.group(2).instance_maintenance_policy(policy).send().await.unwrap();
+    it.settled(2).await;
+    let before = it.in_service().await;
+    it.asg.set_instance_health().instance_id(&before[0]).health_status("Unhealthy").send().await.unwrap();
+    let new = it.until("Pending").await;
+    assert_eq!(it.in_service().await, before, "the sick one goes on serving");
+    let cause = it.cause("Launching a new EC2 instance").await;
+    assert!(cause.ends_with("in response to an unhealthy instance needing to be replaced."), "{cause}");
+    it.until("Terminating").await;
+    assert_eq!(it.in_service().await, [before[1].clone(), new]);
+    it.settled(2).await;
+    it.rig.cloud.shutdown().await;
+}

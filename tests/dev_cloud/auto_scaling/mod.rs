@@ -6,6 +6,7 @@ mod failing;
 mod health;
 mod hooks;
 mod instances;
+mod notifications;
 mod policies;
 mod processes;
 mod refresh;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::group::Group;
+use super::notifications::Event;
 use super::{Paging, read_filters, uuid};
 use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
@@ -142,6 +143,17 @@ pub(super) fn end(group: &mut Group, id: Option<&String>, now: Timestamp, status
             activity.description = format!("{}.  Status Reason: {message}", activity.description);
         }
         activity.message = message;
+        let failed = status != Status::Successful;
+        let event = match activity.description.split_whitespace().next() {
+            Some("Launching") if failed => Some(Event::LaunchError),
+            Some("Launching" | "Attaching") => Some(Event::Launch),
+            Some("Terminating") if failed => Some(Event::TerminateError),
+            Some("Terminating" | "Detaching") => Some(Event::Terminate),
+            _ => None,
+        };
+        if let Some(event) = event.filter(|_| !group.topics.is_empty()) {
+            group.outbox.push((event, activity.clone()));
+        }
         group.scaled = Some(now);
     }
 }

@@ -7,7 +7,7 @@ use super::activity::{self, Begin, Status, at, second};
 use super::group::{Failures, Group};
 use super::lifecycle::{self, after};
 use super::machines;
-use super::member::{Member, Phase};
+use super::member::{Member, Phase, Sickness};
 use super::pace::Step;
 use super::processes::Process;
 use super::select;
@@ -74,34 +74,49 @@ pub(super) fn check_cooldown(group: &Group, now: Timestamp, cooldown_s: u32) -> 
 
 /// Replaces what is unhealthy, then launches or ends as many as the difference says.
 pub(super) fn advance(ctx: &mut Ctx<'_>, group: &mut Group, step: &mut Step) {
-    replace(ctx, group, step);
-    let surplus = group.refresh().map_or(0, |refresh| refresh.surplus) + u32::from(group.rebalancing);
+    let held = replace(ctx, group, step);
+    let surplus = group.refresh().map_or(0, |refresh| refresh.surplus) + u32::from(group.rebalancing) + held;
     let (active, target) = (group.active(), group.desired + surplus);
     if active < target {
+        group.replacing = group.replacing.max(held);
         launch(ctx, group, target, step);
     } else if active > target {
         shrink(ctx, group, active - target, step);
     } else {
         // Nothing will come of what was wished for meanwhile.
-        group.causes.clear();
+        (group.causes, group.replacing) = (Vec::new(), 0);
         rebalance(group, step);
     }
 }
 
 /// Ends unhealthy instances. Launching their successors is a process of its own, which may be suspended.
-fn replace(ctx: &mut Ctx<'_>, group: &mut Group, step: &mut Step) {
+///
+/// A maintenance policy may have it that a successor comes first: says how many wait for theirs.
+fn replace(ctx: &mut Ctx<'_>, group: &mut Group, step: &mut Step) -> u32 {
     if !group.runs(Process::ReplaceUnhealthy) || !group.runs(Process::Terminate) {
-        return;
+        return 0;
     }
+    let (room, least) = group.settings.maintenance.map_or((0, 0), |policy| {
+        let most = group.desired * policy.max_percent / 100;
+        (most.saturating_sub(group.desired), (group.desired * policy.min_percent).div_ceil(100))
+    });
+    let healthy = group.count(|member| member.is_in_service() && member.unhealthy.is_none());
     let sick = group.members.values().filter(|member| member.is_in_service());
     let sick: Vec<_> = sick.filter_map(|member| Some((member.id.clone(), member.unhealthy?))).collect();
+    let mut held = 0;
     for (id, sickness) in sick {
+        // What does not run serves nobody while it waits.
+        if sickness != Sickness::NotRunning && held < room && healthy < least {
+            held += 1;
+            continue;
+        }
         let cause =
             format!("{} an instance was taken out of service in response to {}.", at(step.now), sickness.cause());
         lifecycle::terminate(ctx, group, &id, step.now, cause);
         group.replacing += 1;
         step.changed = true;
     }
+    held
 }
 
 /// Launches what is missing, from the warm pool first.

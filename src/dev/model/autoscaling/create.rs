@@ -281,6 +281,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, mut input: GroupIn) -> Answer {
         scheduled: BTreeMap::new(),
         refreshes: Vec::new(),
         warm_pool: None,
+        topics: BTreeMap::new(),
+        outbox: Vec::new(),
         members: BTreeMap::new(),
         launched: 0,
         activities: Vec::new(),
@@ -295,7 +297,8 @@ pub(super) fn create(ctx: &mut Ctx<'_>, mut input: GroupIn) -> Answer {
     sources::add_groups(ctx, &mut group, &input.target_group_arns)?;
     sources::add(ctx, &mut group, &input.traffic_sources)?;
     for hook in input.lifecycle_hook_specification_list {
-        hooks::add(&mut group, hook.read()?)?;
+        let hook = hook.read(&name)?;
+        hooks::add(ctx, &mut group, hook)?;
     }
     group.want(desired, |old, new| {
         format!(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::activity::Activity;
 use super::hooks::Hook;
 use super::member::Member;
+use super::notifications::{Event, Topics};
 use super::policies::Policy;
 use super::processes::Process;
 use super::refresh::Refresh;
@@ -38,6 +39,9 @@ pub(super) struct Group {
     /// Oldest first; only the last can be under way.
     pub(super) refreshes: Vec<Refresh>,
     pub(super) warm_pool: Option<WarmPool>,
+    pub(super) topics: Topics,
+    /// What the topics have not been told yet.
+    pub(super) outbox: Vec<(Event, Activity)>,
     /// By instance id: everything from its launch to its end.
     pub(super) members: BTreeMap<String, Member>,
     /// How many members it ever had.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::group::Group;
-use super::{uuid, with_group};
+use super::{notifications, uuid, with_group};
 use crate::dev::model::{Answer, Ctx};
 use crate::dev::wire::{ApiError, Xml};
 
@@ -13,7 +13,10 @@ use crate::dev::wire::{ApiError, Xml};
 pub(super) struct Hook {
     pub(super) name: String,
     pub(super) transition: Transition,
-    metadata: Option<String>,
+    pub(super) metadata: Option<String>,
+    /// The topic that is told about instances that wait, and the role that may tell it.
+    pub(super) target: Option<String>,
+    role: Option<String>,
     heartbeat_s: u32,
     /// Whether an instance goes on when nobody says anything in time.
     go_on: bool,
@@ -29,7 +32,7 @@ pub(super) enum Transition {
 /// One instance held by one hook.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Action {
-    hook: String,
+    pub(super) hook: String,
     pub(super) token: String,
     /// When the heartbeat times out.
     deadline: Timestamp,
@@ -63,6 +66,10 @@ pub(super) struct Put {
     lifecycle_hook_name: String,
     auto_scaling_group_name: String,
     lifecycle_transition: Option<String>,
+    #[serde(rename = "RoleARN")]
+    role_arn: Option<String>,
+    #[serde(rename = "NotificationTargetARN")]
+    notification_target_arn: Option<String>,
     notification_metadata: Option<String>,
     heartbeat_timeout: Option<u32>,
     default_result: Option<String>,
@@ -74,6 +81,10 @@ pub(super) struct Put {
 pub(super) struct HookIn {
     lifecycle_hook_name: String,
     lifecycle_transition: String,
+    #[serde(rename = "RoleARN")]
+    role_arn: Option<String>,
+    #[serde(rename = "NotificationTargetARN")]
+    notification_target_arn: Option<String>,
     notification_metadata: Option<String>,
     heartbeat_timeout: Option<u32>,
     default_result: Option<String>,
@@ -121,6 +132,14 @@ impl Transition {
         }
     }
 
+    /// As the subject of a message has it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Launching => "LAUNCHING",
+            Self::Terminating => "TERMINATING",
+        }
+    }
+
     fn read(name: &str) -> Result<Self, ApiError> {
         [Self::Launching, Self::Terminating].into_iter().find(|each| each.name() == name).ok_or_else(|| {
             ApiError::validation(format!(
@@ -147,64 +166,80 @@ fn result(text: &str) -> Result<bool, ApiError> {
     }
 }
 
-/// A hook of these settings; what is not said is as in `old`, or as AWS has it.
-fn hook(
-    name: String,
-    transition: Option<String>,
-    metadata: Option<String>,
-    heartbeat: Option<u32>,
-    default_result: Option<&str>,
-    old: Option<&Hook>,
-) -> Result<Hook, ApiError> {
-    let fits = (1..=255).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'));
-    if !fits {
-        return Err(ApiError::validation(format!("'{name}' is not a lifecycle hook name: 1 to 255 of A-Za-z0-9-_/")));
+impl Put {
+    /// The hook that this makes; what is not said is as in `old`, or as AWS has it.
+    fn hook(self, old: Option<&Hook>) -> Result<Hook, ApiError> {
+        let name = self.lifecycle_hook_name;
+        let fits = (1..=255).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'));
+        if !fits {
+            let said = format!("'{name}' is not a lifecycle hook name: 1 to 255 of A-Za-z0-9-_/");
+            return Err(ApiError::validation(said));
+        }
+        let transition = match (self.lifecycle_transition, old) {
+            (Some(text), _) => Transition::read(&text)?,
+            (None, Some(old)) => old.transition,
+            (None, None) => return Err(ApiError::validation("A new lifecycle hook needs a LifecycleTransition")),
+        };
+        let heartbeat_s = self.heartbeat_timeout.or(old.map(|old| old.heartbeat_s)).unwrap_or(HEARTBEAT_S_DEFAULT);
+        if !(30..=7200).contains(&heartbeat_s) {
+            return Err(ApiError::validation(format!(
+                "Heartbeat timeout must be between 30 and 7200 seconds, but it is {heartbeat_s}"
+            )));
+        }
+        let go_on = match self.default_result.as_deref() {
+            Some(text) => result(text)?,
+            None => old.is_some_and(|old| old.go_on),
+        };
+        let metadata = self.notification_metadata.or_else(|| old.and_then(|old| old.metadata.clone()));
+        let role = self.role_arn.or_else(|| old.and_then(|old| old.role.clone()));
+        // An empty target removes the one that was there.
+        let target = self.notification_target_arn.or_else(|| old.and_then(|old| old.target.clone()));
+        let target = target.filter(|target| !target.is_empty());
+        if target.is_some() && role.is_none() {
+            return Err(ApiError::validation("A NotificationTargetARN needs a RoleARN"));
+        }
+        Ok(Hook { name, transition, metadata, target, role, heartbeat_s, go_on })
     }
-    let transition = match (transition, old) {
-        (Some(text), _) => Transition::read(&text)?,
-        (None, Some(old)) => old.transition,
-        (None, None) => return Err(ApiError::validation("A new lifecycle hook needs a LifecycleTransition")),
-    };
-    let heartbeat_s = heartbeat.or(old.map(|old| old.heartbeat_s)).unwrap_or(HEARTBEAT_S_DEFAULT);
-    if !(30..=7200).contains(&heartbeat_s) {
-        return Err(ApiError::validation(format!(
-            "Heartbeat timeout must be between 30 and 7200 seconds, but it is {heartbeat_s}"
-        )));
-    }
-    let go_on = match default_result {
-        Some(text) => result(text)?,
-        None => old.is_some_and(|old| old.go_on),
-    };
-    let metadata = metadata.or_else(|| old.and_then(|old| old.metadata.clone()));
-    Ok(Hook { name, transition, metadata, heartbeat_s, go_on })
 }
 
 impl HookIn {
-    pub(super) fn read(self) -> Result<Hook, ApiError> {
-        let (transition, default_result) = (Some(self.lifecycle_transition), self.default_result.as_deref());
-        let (name, metadata) = (self.lifecycle_hook_name, self.notification_metadata);
-        hook(name, transition, metadata, self.heartbeat_timeout, default_result, None)
+    pub(super) fn read(self, group: &str) -> Result<Hook, ApiError> {
+        let put = Put {
+            lifecycle_hook_name: self.lifecycle_hook_name,
+            auto_scaling_group_name: group.to_owned(),
+            lifecycle_transition: Some(self.lifecycle_transition),
+            role_arn: self.role_arn,
+            notification_target_arn: self.notification_target_arn,
+            notification_metadata: self.notification_metadata,
+            heartbeat_timeout: self.heartbeat_timeout,
+            default_result: self.default_result,
+        };
+        put.hook(None)
     }
 }
 
-pub(super) fn add(group: &mut Group, hook: Hook) -> Result<(), ApiError> {
+/// Adds a hook to a group, or replaces the one of its name.
+pub(super) fn add(ctx: &mut Ctx<'_>, group: &mut Group, hook: Hook) -> Result<(), ApiError> {
     if !group.hooks.contains_key(&hook.name) && group.hooks.len() >= HOOKS_MAX {
         let said = format!("An Auto Scaling group has at most {HOOKS_MAX} lifecycle hooks");
         return Err(ApiError::new("LimitExceeded", said));
+    }
+    if let Some(target) = &hook.target {
+        notifications::test_target(ctx, group, target)?;
     }
     group.hooks.insert(hook.name.clone(), hook);
     Ok(())
 }
 
 pub(super) fn put(ctx: &mut Ctx<'_>, input: Put) -> Answer {
-    let group = ctx.region.autoscaling.group_mut(&input.auto_scaling_group_name)?;
-    let old = group.hooks.get(&input.lifecycle_hook_name);
-    let (name, metadata) = (input.lifecycle_hook_name, input.notification_metadata);
-    let default_result = input.default_result.as_deref();
-    let hook = hook(name, input.lifecycle_transition, metadata, input.heartbeat_timeout, default_result, old)?;
-    add(group, hook)?;
-    Ok(Xml::default())
+    let group = input.auto_scaling_group_name.clone();
+    with_group(ctx, &group, |ctx, group| {
+        let old = group.hooks.get(&input.lifecycle_hook_name);
+        let hook = input.hook(old)?;
+        add(ctx, group, hook)?;
+        Ok(Xml::default())
+    })
 }
 
 /// Instances that it holds go on as if their actions were abandoned at launch, and continued at their end.
@@ -235,6 +270,7 @@ pub(super) fn describe(ctx: &mut Ctx<'_>, input: Describe) -> Answer {
     xml.list("LifecycleHooks", "member", found, |xml, hook| {
         xml.leaf("LifecycleHookName", &hook.name).leaf("AutoScalingGroupName", &group.name);
         xml.leaf("LifecycleTransition", hook.transition.name());
+        xml.leaf_if("NotificationTargetARN", hook.target.as_ref()).leaf_if("RoleARN", hook.role.as_ref());
         xml.leaf_if("NotificationMetadata", hook.metadata.as_ref());
         xml.leaf("HeartbeatTimeout", hook.heartbeat_s).leaf("GlobalTimeout", hook.global_s());
         xml.leaf("DefaultResult", if hook.go_on { "CONTINUE" } else { "ABANDON" });
@@ -291,8 +327,14 @@ pub(super) fn heartbeat(ctx: &mut Ctx<'_>, input: Heartbeat) -> Answer {
     })
 }
 
-/// The actions that an instance has to wait for at a transition.
-pub(super) fn actions(ctx: &Ctx<'_>, group: &Group, transition: Transition, now: Timestamp) -> Vec<Action> {
+/// The actions that an instance has to wait for at a transition; the hooks' targets are told of them.
+pub(super) fn actions(
+    ctx: &mut Ctx<'_>,
+    group: &Group,
+    transition: Transition,
+    instance: &str,
+    now: Timestamp,
+) -> Vec<Action> {
     let hooks = group.hooks.values().filter(|hook| hook.transition == transition);
     let held = hooks.map(|hook| Action {
         hook: hook.name.clone(),
@@ -303,7 +345,9 @@ pub(super) fn actions(ctx: &Ctx<'_>, group: &Group, transition: Transition, now:
         go_on: hook.go_on,
         result: None,
     });
-    held.collect()
+    let held: Vec<_> = held.collect();
+    notifications::announce(ctx, group, instance, &held);
+    held
 }
 
 /// What the actions of an instance come to: a verdict, or the time of the next deadline.

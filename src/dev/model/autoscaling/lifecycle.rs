@@ -71,7 +71,7 @@ fn pending(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: &mut
     match machines::state(ctx, &member.id) {
         State::Pending => {}
         State::Running => {
-            member.actions = hooks::actions(ctx, group, Transition::Launching, step.now);
+            member.actions = hooks::actions(ctx, group, Transition::Launching, &member.id, step.now);
             if member.actions.is_empty() {
                 member.phase = Phase::PendingProceed;
             } else {
@@ -201,8 +201,11 @@ fn terminating(ctx: &mut Ctx<'_>, group: &mut Group, member: &mut Member, step: 
         }
         member.returns = false;
     }
-    member.actions =
-        if group.deleting { Vec::new() } else { hooks::actions(ctx, group, Transition::Terminating, step.now) };
+    member.actions = if group.deleting {
+        Vec::new()
+    } else {
+        hooks::actions(ctx, group, Transition::Terminating, &member.id, step.now)
+    };
     if member.actions.is_empty() {
         member.phase = Phase::TerminatingProceed;
     } else {

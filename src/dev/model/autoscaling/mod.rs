@@ -5,7 +5,7 @@
 //! | `group`, `member`, `template` | what exists |
 //! | `create`, `update`, `delete`, `describe`, `tagging`, `processes`, `limits` | calls on groups |
 //! | `capacity`, `membership`, `health` | calls on sizes and instances, and what the group's loop does about them |
-//! | `hooks`, `sources`, `schedule`, `policies`, `tracking`, `refresh`, `warm` | what a group can have besides |
+//! | `hooks`, `sources`, `schedule`, `policies`, `tracking`, `notifications`, `refresh`, `warm` | what a group can have besides |
 //! | `select` | which instance ends, and where the next one starts |
 //! | `activity` | what a group did, and why, in AWS's words |
 //! | `machines`, `traffic`, `alarms` | all that this service asks of EC2, of load balancing and of CloudWatch |
@@ -25,6 +25,7 @@ mod limits;
 mod machines;
 mod member;
 mod membership;
+mod notifications;
 mod pace;
 mod policies;
 mod processes;
@@ -77,6 +78,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("CreateOrUpdateTags", "", |ctx, form| tagging::put(ctx, read(form)?)),
     Operation::xml("DeleteAutoScalingGroup", "", |ctx, form| delete::delete(ctx, read(form)?)),
     Operation::xml("DeleteLifecycleHook", "", |ctx, form| hooks::delete(ctx, read(form)?)),
+    Operation::xml("DeleteNotificationConfiguration", "", |ctx, form| notifications::delete(ctx, read(form)?)),
     Operation::xml("DeletePolicy", "", |ctx, form| policies::delete(ctx, read(form)?)),
     Operation::xml("DeleteScheduledAction", "", |ctx, form| schedule::delete(ctx, read(form)?)),
     Operation::xml("DeleteTags", "", |ctx, form| tagging::delete(ctx, read(form)?)),
@@ -85,10 +87,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("DescribeAdjustmentTypes", "", |_, form| limits::adjustment_types(read(form)?)),
     Operation::xml("DescribeAutoScalingGroups", "", |ctx, form| describe::groups(ctx, read(form)?)),
     Operation::xml("DescribeAutoScalingInstances", "", |ctx, form| describe::instances(ctx, read(form)?)),
+    Operation::xml("DescribeAutoScalingNotificationTypes", "", |_, form| notifications::types(read(form)?)),
     Operation::xml("DescribeInstanceRefreshes", "", |ctx, form| refresh::describe(ctx, read(form)?)),
     Operation::xml("DescribeLifecycleHooks", "", |ctx, form| hooks::describe(ctx, read(form)?)),
     Operation::xml("DescribeLifecycleHookTypes", "", |_, form| limits::hook_types(read(form)?)),
     Operation::xml("DescribeLoadBalancerTargetGroups", "", |ctx, form| sources::describe_groups(ctx, read(form)?)),
+    Operation::xml("DescribeNotificationConfigurations", "", |ctx, form| notifications::describe(ctx, read(form)?)),
     Operation::xml("DescribePolicies", "", |ctx, form| policies::describe(ctx, read(form)?)),
     Operation::xml("DescribeScalingActivities", "", |ctx, form| activity::describe(ctx, read(form)?)),
     Operation::xml("DescribeScalingProcessTypes", "", |_, form| limits::process_types(read(form)?)),
@@ -103,7 +107,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::xml("EnterStandby", "", |ctx, form| membership::enter_standby(ctx, read(form)?)),
     Operation::xml("ExecutePolicy", "", |ctx, form| policies::execute(ctx, read(form)?)),
     Operation::xml("ExitStandby", "", |ctx, form| membership::exit_standby(ctx, read(form)?)),
-    Operation::xml("PutLifecycleHook", "no notification target", |ctx, form| hooks::put(ctx, read(form)?)),
+    Operation::xml("PutLifecycleHook", "notification targets are SNS topics", |ctx, form| hooks::put(ctx, read(form)?)),
+    Operation::xml("PutNotificationConfiguration", "", |ctx, form| notifications::put(ctx, read(form)?)),
     Operation::xml(
         "PutScalingPolicy",
         "target tracking of ALBRequestCountPerTarget, step and simple scaling",

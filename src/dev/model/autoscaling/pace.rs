@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::group::Group;
-use super::{capacity, delete, health, lifecycle, refresh, schedule, sources, warm};
+use super::{capacity, delete, health, lifecycle, notifications, refresh, schedule, sources, warm};
 use crate::dev::access::Identity;
 use crate::dev::cloud::Cloud;
 use crate::dev::model::Ctx;
@@ -102,10 +102,12 @@ fn run_group(ctx: &mut Ctx<'_>, name: &str, now: Timestamp) -> (bool, Option<Tim
         (step.changed, step.due) = (false, None);
         round(ctx, &mut group, &mut step);
         if group.deleting && group.members.is_empty() {
+            notifications::send(ctx, &mut group);
             delete::bury(ctx, group);
             return (true, None);
         }
     }
+    notifications::send(ctx, &mut group);
     let due = step.due;
     ctx.region.autoscaling.groups.insert(name.to_owned(), group);
     (rounds > 1, due)
