@@ -34,6 +34,7 @@ pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
 pub use ec2::Shortage;
+pub(crate) use elb::{BalancerSample, GroupSample, Hosts};
 pub(crate) use operation::{Operation, operations};
 pub use s3::BucketOptions;
 pub(crate) use s3::{InProgress, S3Call, make_bucket};

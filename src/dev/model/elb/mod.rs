@@ -23,6 +23,7 @@ mod recording;
 mod registration;
 mod routes;
 mod rules;
+mod sampling;
 mod subnets;
 mod tagging;
 mod target_health;
@@ -40,11 +41,11 @@ use serde::{Deserialize, Serialize};
 use super::ec2::Ec2;
 use super::{Answer, Ctx, Operation, input};
 use crate::dev::cloud::Cloud;
-use crate::dev::plane::{GroupCounts, TargetState};
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use listeners::Listener;
 pub(super) use listeners::create as create_listener;
+pub(crate) use sampling::{BalancerSample, GroupSample, Hosts};
 
 /// ELBv2's state in one region, by ARN.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -54,19 +55,6 @@ pub(crate) struct Elb {
     pub(crate) listeners: BTreeMap<String, listeners::Listener>,
     /// How many targets were ever registered; tells a target from an earlier one with the same id and port.
     registered: u64,
-}
-
-/// What a target group in use has to tell CloudWatch.
-#[derive(Debug, Clone)]
-pub(crate) struct Sample {
-    /// The load balancer that refers to it, as the `LoadBalancer` dimension names it.
-    pub(crate) balancer: String,
-    /// What the data plane counted so far.
-    pub(crate) counts: GroupCounts,
-    /// Targets that are healthy.
-    pub(crate) healthy: u32,
-    /// Targets that are unhealthy; those that are draining or not yet checked are neither.
-    pub(crate) unhealthy: u32,
 }
 
 /// How many items a page has unless the call says otherwise, and at most.
@@ -178,39 +166,6 @@ impl Elb {
             }
             group.user = user.cloned();
         }
-    }
-
-    /// The load balancers whose listeners use a certificate, by ARN.
-    pub(crate) fn users_of_certificate(&self, arn: &str) -> Vec<String> {
-        let uses = |listener: &&Listener| {
-            let tls = listener.tls.as_ref();
-            tls.is_some_and(|tls| tls.certificate == arn || tls.others.iter().any(|other| other == arn))
-        };
-        let users: BTreeSet<&String> =
-            self.listeners.values().filter(uses).map(|listener| &listener.balancer).collect();
-        users.into_iter().cloned().collect()
-    }
-
-    /// What each target group in use has counted, and how many of its targets are healthy and not, by ARN.
-    pub(crate) fn samples(&self) -> BTreeMap<String, Sample> {
-        let mut samples = BTreeMap::new();
-        for (arn, group) in &self.groups {
-            let Some((_, balancer)) = group.user.as_ref().and_then(|arn| arn.split_once(":loadbalancer/")) else {
-                continue;
-            };
-            let in_state = |state| group.targets.values().filter(|target| target.plane.state() == state).count();
-            let count = |state| u32::try_from(in_state(state)).unwrap_or(u32::MAX);
-            samples.insert(
-                arn.clone(),
-                Sample {
-                    balancer: balancer.to_owned(),
-                    counts: group.plane.counts(),
-                    healthy: count(TargetState::Healthy),
-                    unhealthy: count(TargetState::Unhealthy),
-                },
-            );
-        }
-        samples
     }
 
     /// Whether a load balancer is in the subnet.
