@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::support::{Rig, V0, V1, code, empty};
 
 mod catalogue;
+mod containers;
 mod instances;
 mod launches;
 mod metadata;

@@ -30,7 +30,14 @@ pub struct Image {
     /// Program and arguments, started without a shell. `{address}`, `{port}`, `{image}` and `{instance}` are replaced
     /// in the arguments. A program with a slash in it is relative to the catalogue's folder, else it is searched in
     /// `PATH`.
+    ///
+    /// For a container: what its own command is replaced with; empty leaves it as it is.
+    #[serde(default)]
     pub command: Vec<String>,
+    /// A container image, run by the Docker engine of this machine instead of a child process. Its `port` is published
+    /// on the instance's address; inside it `{address}` and `HOST` are `0.0.0.0`.
+    #[serde(default)]
+    pub container: Option<String>,
     /// The port on which the program serves; it gets it as `PORT` and `{port}`.
     pub port: u16,
     /// Environment variables besides `HOST`, `PORT`, `INSTANCE_ID` and `IMAGE_ID`; the rest of the dev cloud's own
@@ -141,7 +148,8 @@ impl Catalogue {
         let mut catalogue = Self::parse(&text).map_err(invalid)?;
         let folder = std::path::absolute(file).map_err(read)?;
         for image in catalogue.images.values_mut() {
-            let program = &mut image.command[0];
+            // What is in a container is not in the catalogue's folder.
+            let Some(program) = image.command.first_mut().filter(|_| image.container.is_none()) else { continue };
             if let (true, Some(folder)) = (program.contains('/'), folder.parent()) {
                 *program = folder.join(&*program).display().to_string();
             }
@@ -177,6 +185,7 @@ impl Image {
     pub fn new(command: Vec<String>, port: u16) -> Self {
         Self {
             command,
+            container: None,
             port,
             environment: BTreeMap::new(),
             name: None,
@@ -198,6 +207,19 @@ impl Image {
         (self.owner.as_deref() == Some(AMAZON)).then_some("amazon")
     }
 
+    fn check_container(&self, id: &str, container: &str) -> Result<(), String> {
+        // What begins with a dash would be an option of `docker run`.
+        if container.is_empty() || container.starts_with('-') || container.contains(char::is_whitespace) {
+            return Err(format!("image {id}: `{container}` is no container image, for example registry/shop:1.2"));
+        }
+        // The command-line client itself would use these.
+        let reserved = |name: &&String| matches!(name.as_str(), "PATH" | "HOME") || name.starts_with("DOCKER_");
+        match self.environment.keys().find(reserved) {
+            Some(name) => Err(format!("image {id}: `{name}` cannot be set for a container: set it in its image")),
+            None => Ok(()),
+        }
+    }
+
     fn check(&self, id: &str) -> Result<(), String> {
         let digits = id.strip_prefix("ami-").unwrap_or_default();
         if !(8..=17).contains(&digits.len()) || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
@@ -205,7 +227,9 @@ impl Image {
                 "`{id}` is no image id: expected `ami-` and 8 to 17 of 0-9 and a-f, for example ami-0000000000000001a"
             ));
         }
-        if self.command.first().is_none_or(String::is_empty) {
+        if let Some(container) = &self.container {
+            self.check_container(id, container)?;
+        } else if self.command.first().is_none_or(String::is_empty) {
             return Err(format!("image {id}: `command` must name a program, for example [./my-server, \"{{port}}\"]"));
         }
         if self.owner.as_ref().is_some_and(|owner| owner.len() != 12 || !owner.bytes().all(|b| b.is_ascii_digit())) {

@@ -54,6 +54,14 @@ pub enum MachineError {
         /// The program.
         program: String,
     },
+    /// The image is a container, and nobody could run it.
+    #[error("cannot run the container of instance {instance}: no Docker engine answers: {said} (try `docker version`)")]
+    NoEngine {
+        /// The instance.
+        instance: String,
+        /// What `docker version` said.
+        said: String,
+    },
     /// The program cannot be started.
     #[error("cannot start `{program}` as instance {instance}: {source} (the image catalogue names the program)")]
     Start {

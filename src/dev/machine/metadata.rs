@@ -75,6 +75,11 @@ impl MetadataServer {
         Ok(Self { address, task })
     }
 
+    /// Ends it, whoever else still holds it.
+    pub fn close(&self) {
+        self.task.abort();
+    }
+
     /// Where it serves.
     pub fn address(&self) -> SocketAddr {
         self.address

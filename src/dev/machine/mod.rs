@@ -1,6 +1,7 @@
 //! What instances are: real child processes, and the catalogue that says which program an image is.
 
 mod catalogue;
+mod container;
 mod facts;
 mod keeper;
 mod launch;

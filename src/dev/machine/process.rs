@@ -10,11 +10,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::container;
 use super::watchdog::{self, Ward};
 use super::{Ended, Launch, MachineError, keeper};
 
 /// Never passed on: the program of an image is no business of the user's AWS account.
-const WITHHELD: [&str; 9] = [
+const WITHHELD: [&str; 10] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -24,6 +25,8 @@ const WITHHELD: [&str; 9] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_EC2_METADATA_DISABLED",
+    // Not somebody else's; the instance's own is set afterwards.
+    METADATA,
 ];
 
 /// Where AWS's SDKs look for the instance metadata; 169.254.169.254 cannot be bound here.
@@ -44,6 +47,10 @@ impl Process {
     /// # Errors
     /// The program cannot be started, or its log cannot be written.
     pub async fn start(launch: &Launch) -> Result<Self, MachineError> {
+        let container = launch.container();
+        if container.is_some() {
+            container::check_engine(&launch.instance_id).await?;
+        }
         let (output, errors) = launch.output()?;
         let mut command = launch.command();
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
@@ -57,7 +64,10 @@ impl Process {
         let pid = pid.ok_or_else(|| failed(io::Error::other("it ended before it could be watched")))?;
         watchdog::watch(Ward::Group(pid.as_raw_nonzero().get().cast_unsigned()));
         let (sender, ended) = watch::channel(None);
-        tokio::spawn(reap(child, pid, sender));
+        if let Some(name) = &container {
+            watchdog::watch(Ward::Container(name));
+        }
+        tokio::spawn(reap(child, pid, container, sender));
         Ok(Self { instance_id: launch.instance_id.clone(), pid, ended })
     }
 
@@ -125,48 +135,79 @@ impl Drop for Process {
     }
 }
 
-async fn reap(mut child: Child, pid: Pid, ended: watch::Sender<Option<Ended>>) {
+async fn reap(mut child: Child, pid: Pid, container: Option<String>, ended: watch::Sender<Option<Ended>>) {
     let status = child.wait().await.inspect_err(|error| tracing::warn!(%error, "cannot wait for an instance")).ok();
     // An instance that has ended is gone with all that it started; most started nothing, and the group is gone already.
     let _ = kill_process_group(pid, Signal::KILL);
     watchdog::forget(Ward::Group(pid.as_raw_nonzero().get().cast_unsigned()));
+    if let Some(name) = container {
+        // A client that was killed has left its container behind; another one's is removed already.
+        container::remove(&name).await;
+        watchdog::forget(Ward::Container(&name));
+    }
     ended.send_replace(Some(Ended { status }));
 }
 
 impl Launch {
     pub(super) fn program(&self) -> &str {
-        self.image.command.first().map(String::as_str).unwrap_or_default()
+        match self.image.container {
+            Some(_) => container::CLIENT,
+            None => self.image.command.first().map(String::as_str).unwrap_or_default(),
+        }
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(self.program());
-        command
-            .args(self.image.command.iter().skip(1).map(|argument| self.fill(argument)))
-            .envs(&self.image.environment)
-            .env("HOST", self.address.to_string())
-            .env("PORT", self.image.port.to_string())
-            .env("INSTANCE_ID", &self.instance_id)
-            .env("IMAGE_ID", &self.image_id)
-            // A group of its own: Ctrl-C in the terminal must not reach it, and it is ended with all that it started.
-            .process_group(0)
-            .kill_on_drop(true);
+        let own = self.own_environment();
+        match &self.image.container {
+            None => command.args(self.image.command.iter().skip(1).map(|argument| self.fill(argument))),
+            Some(image) => {
+                let given = self.image.environment.keys().map(String::as_str);
+                let names: Vec<&str> = given.chain(own.iter().map(|(name, _)| *name)).collect();
+                let arguments = self.image.command.iter().map(|argument| self.fill(argument)).collect();
+                command.args(container::arguments(self, image, &names, arguments))
+            }
+        };
+        // A group of its own: Ctrl-C in the terminal must not reach it, and it is ended with all that it started.
+        command.envs(&self.image.environment).process_group(0).kill_on_drop(true);
         for name in WITHHELD {
             command.env_remove(name);
         }
-        match &self.metadata {
-            Some(address) => command.env(METADATA, format!("http://{address}")),
-            // Not somebody else's.
-            None => command.env_remove(METADATA),
-        };
-        if let Some(user_data) = &self.user_data {
-            command.env("USER_DATA", user_data);
-        }
+        command.envs(own);
         command
+    }
+
+    /// What the program is told in its environment.
+    fn own_environment(&self) -> Vec<(&'static str, String)> {
+        let mut own = vec![
+            ("HOST", self.host()),
+            ("PORT", self.image.port.to_string()),
+            ("INSTANCE_ID", self.instance_id.clone()),
+            ("IMAGE_ID", self.image_id.clone()),
+        ];
+        // The metadata is on loopback, which a container has one of its own of.
+        if let (Some(address), None) = (self.metadata, &self.image.container) {
+            own.push((METADATA, format!("http://{address}")));
+        }
+        if let Some(user_data) = &self.user_data {
+            own.push(("USER_DATA", user_data.clone()));
+        }
+        own
+    }
+
+    /// The address that the program listens on.
+    fn host(&self) -> String {
+        if self.image.container.is_some() { "0.0.0.0".to_owned() } else { self.address.to_string() }
+    }
+
+    /// The container's name, if it is one.
+    fn container(&self) -> Option<String> {
+        self.image.container.as_ref().map(|_| container::name(&self.instance_id, self.address))
     }
 
     fn fill(&self, argument: &str) -> String {
         argument
-            .replace("{address}", &self.address.to_string())
+            .replace("{address}", &self.host())
             .replace("{port}", &self.image.port.to_string())
             .replace("{image}", &self.image_id)
             .replace("{instance}", &self.instance_id)

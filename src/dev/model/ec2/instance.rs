@@ -183,7 +183,9 @@ impl Instance {
 
     /// Takes out what holds sockets and processes; what is left can be ended in peace.
     pub(crate) fn take_down(&mut self) -> Option<Arc<Machine>> {
-        self.metadata = None;
+        if let Some(metadata) = self.metadata.take() {
+            metadata.close();
+        }
         self.machine.take()
     }
 

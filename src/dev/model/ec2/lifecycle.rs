@@ -123,7 +123,7 @@ fn text_of(encoded: &str) -> Option<String> {
 async fn finish(cloud: &Arc<Cloud>, place: &Place, id: &str, running: Option<Running>, end: End, grace: Duration) {
     if let Some((machine, metadata)) = running {
         machine.stop(grace).await;
-        drop(metadata);
+        close(metadata.as_deref());
     }
     let now = cloud.clock.now();
     {
@@ -145,6 +145,13 @@ async fn finish(cloud: &Arc<Cloud>, place: &Place, id: &str, running: Option<Run
         }
     }
     settle(cloud, place);
+}
+
+/// Copies of the world, for stale reads, may hold it still.
+fn close(metadata: Option<&MetadataServer>) {
+    if let Some(metadata) = metadata {
+        metadata.close();
+    }
 }
 
 /// Lets the load balancers see what has changed.
@@ -187,7 +194,7 @@ pub(super) fn reboot(ctx: &Ctx<'_>, id: &str, image: Image) {
         let before = with(&cloud, &place, &id, |instance| (instance.machine.take(), instance.metadata.take()));
         let Some((Some(machine), metadata)) = before else { return };
         machine.stop(STOP_GRACE).await;
-        drop((machine, metadata));
+        close(metadata.as_deref());
         resume(&cloud, &place, &id, image).await;
     });
 }
@@ -206,8 +213,9 @@ async fn resume(cloud: &Arc<Cloud>, place: &Place, id: &str, image: Image) {
                     (instance.machine, instance.metadata) = (Some(machine), metadata);
                 }
             });
-            if let (Some(()), Some((machine, _))) = (end, running) {
+            if let (Some(()), Some((machine, metadata))) = (end, running) {
                 machine.stop(STOP_GRACE).await;
+                close(metadata.as_deref());
             }
         }
     }
