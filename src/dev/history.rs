@@ -70,6 +70,7 @@ pub(crate) async fn record(cloud: Arc<Cloud>) {
         cloud.keep_world();
         let armed = cloud.faults.stale_by_at_most().is_some();
         tokio::select! {
+            biased;
             changed = changes.changed(), if armed => if changed.is_err() { return },
             changed = faults.changed() => if changed.is_err() { return },
         }

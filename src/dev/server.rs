@@ -36,8 +36,9 @@ pub(crate) async fn serve(mut socket: Socket, cloud: Arc<Cloud>) {
     let dated = matches!(socket, Socket::Tcp(_));
     loop {
         let accepted = tokio::select! {
-            accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
+            biased;
             Some(_) = connections.join_next() => continue,
+            accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,

@@ -58,6 +58,7 @@ impl Run<'_> {
         let stop = engine.stop.clone();
         let answering = async {
             tokio::select! {
+                biased;
                 answers = all => Ok(answers),
                 () = stop.requested() => Err(EngineError::Interrupted),
             }

@@ -93,6 +93,7 @@ impl Engine {
     /// Does work that changes nothing, unless somebody asks to stop first.
     async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
         tokio::select! {
+            biased;
             done = work => done,
             () = self.stop.requested() => Err(EngineError::Interrupted),
         }

@@ -294,6 +294,7 @@ impl<'a> Run<'a> {
         let stop = self.engine.stop.clone();
         let waited = async {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => Ok(()),
                 () = stop.requested() => Err(EngineError::Interrupted),
             }

@@ -96,8 +96,9 @@ async fn serve(mut socket: Socket, service: Arc<Service>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
+            biased;
             Some(_) = connections.join_next() => continue,
+            accepted = socket.accept() => accepted,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

@@ -248,6 +248,7 @@ impl Relayed {
         let interruption = self.interruption.get_or_insert_with(|| {
             Interruption(Box::pin(async move {
                 tokio::select! {
+                    biased;
                     () = cut.cancelled() => BodyError::Cut,
                     () = tokio::time::sleep(idle) => BodyError::Idle,
                 }

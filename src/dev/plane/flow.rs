@@ -156,6 +156,7 @@ async fn run(link: &Link, client: Wire) {
             copy_bidirectional(&mut client, &mut upstream).await
         };
         tokio::select! {
+            biased;
             relayed = relay => relayed.map_or_else(End::Broken, |_| End::Closed),
             why = ends(&group, &claim) => End::Reset(why),
             () = traffic.quiet_for(front.settings.load().tcp_idle) => End::Reset("nothing was sent for the idle timeout"),
@@ -202,6 +203,7 @@ async fn ends(group: &Group, claim: &Claim) -> &'static str {
         }
     };
     tokio::select! {
+        biased;
         () = unhealthy => "its target is unhealthy",
         () = deregistered => "the deregistration delay of its target ran out",
     }

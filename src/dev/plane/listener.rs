@@ -200,9 +200,10 @@ async fn accept(
     let _cut = front.cut.clone().drop_guard();
     loop {
         let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            Some(_) = tasks.join_next() => continue,
+            biased;
             _ = stopped.changed() => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = socket.accept() => accepted,
         };
         let (stream, client) = match accepted {
             Ok(accepted) => accepted,

@@ -83,12 +83,13 @@ impl Writer {
         let mut due = None;
         loop {
             let message = tokio::select! {
-                message = messages.recv() => message,
+                biased;
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.deliver(std::mem::take(&mut lines)).await;
                     due = None;
                     continue;
                 }
+                message = messages.recv() => message,
             };
             match message {
                 Some(Message::Line(_)) if lines.len() >= LINES_MAX => self.lost += 1,

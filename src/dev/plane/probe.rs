@@ -189,6 +189,7 @@ async fn alongside<T>(
     tokio::pin!(connection);
     tokio::pin!(answer);
     tokio::select! {
+        biased;
         answer = &mut answer => answer,
         ended = &mut connection => {
             ended.map_err(io::Error::other)?;

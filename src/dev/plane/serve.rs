@@ -58,8 +58,10 @@ pub(super) async fn encrypted(
 async fn http_1(link: Arc<Link>, wire: Wire, finish: CancellationToken) {
     let idle = link.front.balancer.now().timeouts.idle;
     let client = link.client;
+    let dated = link.front.balancer.dated();
     let service = service_fn(move |request| answer(link.clone(), request));
     let connection = http1::Builder::new()
+        .auto_date_header(dated)
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
         .max_buf_size(HEAD_BYTES_MAX)
@@ -67,6 +69,7 @@ async fn http_1(link: Arc<Link>, wire: Wire, finish: CancellationToken) {
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = finish.cancelled() => {
             connection.as_mut().graceful_shutdown();
@@ -92,7 +95,7 @@ struct Open {
 }
 
 async fn http_2(link: Arc<Link>, wire: Wire, finish: CancellationToken) {
-    let timeouts = link.front.balancer.now().timeouts;
+    let (timeouts, dated) = (link.front.balancer.now().timeouts, link.front.balancer.dated());
     let client = link.client;
     let open = Arc::new(Open { start: Instant::now(), requests: AtomicU64::new(0), last_us: AtomicU64::new(0) });
     let counted = open.clone();
@@ -105,15 +108,18 @@ async fn http_2(link: Arc<Link>, wire: Wire, finish: CancellationToken) {
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
+        .auto_date_header(dated)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), service));
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = async {
             // After any of them the client gets a GOAWAY, and its open requests are finished.
             tokio::select! {
+                biased;
                 () = finish.cancelled() => {}
                 () = tokio::time::sleep(timeouts.client_keep_alive) => {}
                 () = open.quiet_for(timeouts.idle) => {}

@@ -40,6 +40,7 @@ impl Upgraded {
         };
         let target = self.claim.target().address();
         tokio::select! {
+            biased;
             relayed = relay => if let Err(error) = relayed {
                 tracing::debug!(%target, %error, "a connection could not be upgraded");
             },

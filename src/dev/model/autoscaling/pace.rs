@@ -54,6 +54,7 @@ pub(crate) fn start(cloud: &Arc<Cloud>) {
                 }
             };
             tokio::select! {
+                biased;
                 () = wait => {}
                 more = changes.changed() => if more.is_err() { return },
             }

@@ -122,6 +122,7 @@ async fn ask(cloud: &Cloud, address: IpAddr, id: &str, config: &Config) -> Resul
         let mut open = true;
         loop {
             tokio::select! {
+                biased;
                 result = &mut answer => return result,
                 _ = &mut connection, if open => open = false,
             }

@@ -146,6 +146,7 @@ impl Letter {
         }
         let request = request.body(Full::new(Bytes::from(self.body.clone())))?;
         let answer = tokio::select! {
+            biased;
             answer = sender.send_request(request) => answer?,
             ended = connection => return Err(ended.map_or_else(Into::into, |()| "the connection was closed".into())),
         };
