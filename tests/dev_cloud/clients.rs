@@ -57,6 +57,16 @@ async fn a_whole_release_with_boto3_gets_only_answers_that_the_models_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s3_with_boto3_behaves_as_aws_documents_it() {
+    story("buckets").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route_53_with_boto3_behaves_as_aws_documents_it() {
+    story("names").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_all_operations_is_that_of_botocore() {
     story("operations").await;
 }

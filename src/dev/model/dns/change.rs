@@ -151,9 +151,8 @@ impl BatchOf<'_> {
             (Action::Create | Action::Upsert, _) => {}
         }
         let mut wrong = bad_values(&record);
-        wrong.extend(self.misplaced(&record));
+        wrong.extend(self.misplaced(&record).or_else(|| self.conflict(&record)));
         wrong.extend(self.bad_alias(&record));
-        wrong.extend(self.conflict(&record));
         if wrong.is_empty() {
             self.harmonize(&record);
             self.after.edit().insert(key, record);
