@@ -95,7 +95,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         |ctx, form| attributes::modify_group(ctx, read(form)?),
     ),
     // Run apart from this table, since a port is bound before it answers.
-    Operation::rest("CreateListener", "protocols HTTP, HTTPS, TCP and TLS; no mutual authentication"),
+    Operation::rest(
+        "CreateListener",
+        "protocols HTTP, HTTPS, TCP and TLS; no mutual authentication; a certificate that ACM does not have is self-made",
+    ),
     Operation::xml("DescribeListeners", "", |ctx, form| listeners::describe(ctx, read(form)?)),
     Operation::xml("ModifyListener", "port and protocol cannot be changed", |ctx, form| {
         changes_uses(ctx, |ctx| listeners::modify(ctx, read(form)?))

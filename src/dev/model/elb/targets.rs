@@ -146,7 +146,7 @@ impl Elb {
 
 /// Targets in a file: a list of pairs, since keys of objects can only be text.
 pub(super) mod keyed {
-    use super::*;
+    use super::{BTreeMap, Deserialize, Deserializer, Key, Serializer, Target};
 
     pub(in crate::dev::model::elb) fn serialize<S: Serializer>(
         targets: &BTreeMap<Key, Target>,
