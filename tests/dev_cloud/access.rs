@@ -5,3 +5,4 @@ mod policies;
 mod rates;
 mod separation;
 mod signatures;
+mod strangers;

@@ -134,7 +134,7 @@ impl Access {
         let actions = ["sts:AssumeRole"].into_iter();
         let actions = actions.chain((!request.tags.is_empty()).then_some("sts:TagSession"));
         let mut actions = actions.chain(request.source_identity.as_ref().map(|_| "sts:SetSourceIdentity"));
-        let same_account = request.role.splitn(6, ':').nth(4) == Some(&caller.account);
+        let same_account = request.role.split(':').nth(4) == Some(&caller.account);
         actions.all(|action| {
             let question = question(action);
             let by_name = allows_principal(&role.trust, &itself, &question);

@@ -15,6 +15,8 @@ mod assume;
 mod denial;
 mod directory;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod identity;
 mod needs;
 mod policy;
