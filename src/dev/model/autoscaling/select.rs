@@ -146,3 +146,141 @@ pub(super) fn places(settings: &Settings, counts: &[(String, u32)], launched: u6
 pub(super) fn is_current(member: &Member, current: &Pinned) -> bool {
     member.template.as_ref() == Some(current)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dev::model::autoscaling::group::{DeletionProtection, Failures};
+    use crate::dev::model::autoscaling::member::Phase;
+    use crate::dev::model::autoscaling::template::Template;
+
+    const ZONES: [&str; 3] = ["a", "b", "c"];
+
+    /// A group with members of (zone, template version, protected), launched one after the other.
+    fn group(members: &[(usize, u32, bool)], termination: Vec<Termination>) -> Group {
+        let member = |(number, (zone, version, protected)): (usize, &(usize, u32, bool))| {
+            let id = format!("i-{number:02}");
+            let member = Member {
+                id: id.clone(),
+                number: number as u64,
+                zone: ZONES[*zone].to_owned(),
+                instance_type: "t3.micro".to_owned(),
+                image: "ami-0".to_owned(),
+                template: Some(Pinned { id: "lt-1".to_owned(), name: "web".to_owned(), version: *version }),
+                launched: Timestamp::UNIX_EPOCH,
+                phase: Phase::InService,
+                pool: None,
+                in_service: Some(Timestamp::UNIX_EPOCH),
+                unhealthy: None,
+                protected: *protected,
+                activity: None,
+                actions: Vec::new(),
+                returns: false,
+            };
+            (id, member)
+        };
+        Group {
+            name: "web".to_owned(),
+            arn: "arn".to_owned(),
+            created: Timestamp::UNIX_EPOCH,
+            settings: Settings {
+                min: 0,
+                max: 100,
+                template: Template { id: "lt-1".to_owned(), name: "web".to_owned(), version: "$Latest".to_owned() },
+                subnets: ZONES.iter().map(|zone| (format!("subnet-{zone}"), (*zone).to_owned())).collect(),
+                cooldown_s: 300,
+                health_check_type: "EC2".to_owned(),
+                grace_s: 0,
+                warmup_s: None,
+                termination,
+                protect_new: false,
+                deletion_protection: DeletionProtection::None,
+                context: None,
+                balanced_only: false,
+                maintenance: None,
+            },
+            desired: 0,
+            tags: BTreeMap::new(),
+            sources: Vec::new(),
+            suspended: BTreeMap::new(),
+            hooks: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
+            refreshes: Vec::new(),
+            warm_pool: None,
+            topics: BTreeMap::new(),
+            outbox: Vec::new(),
+            members: members.iter().enumerate().map(member).collect(),
+            launched: members.len() as u64,
+            activities: Vec::new(),
+            causes: Vec::new(),
+            replacing: 0,
+            failures: Failures::default(),
+            scaled: None,
+            rebalancing: false,
+            rebalance_after: None,
+            deleting: false,
+        }
+    }
+
+    fn chosen(group: &Group, count: u32) -> Vec<String> {
+        victims(group, count, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_policies_decide_within_the_fullest_zone() {
+        let members = [(0, 2, false), (0, 1, false), (0, 2, false), (1, 1, false)];
+        for (policy, expected) in [
+            (Termination::OldestInstance, "i-00"),
+            (Termination::NewestInstance, "i-02"),
+            (Termination::OldestLaunchTemplate, "i-01"),
+            (Termination::Default, "i-01"),
+        ] {
+            assert_eq!(chosen(&group(&members, vec![policy]), 1), [expected], "{policy:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_ends_is_free_to_end_and_zones_get_no_less_even(
+            members in prop::collection::vec((0..3_usize, 1..4_u32, prop::bool::weighted(0.2)), 0..20),
+            count in 0..25_u32,
+            policy in prop::sample::select(Termination::ALL.to_vec()),
+        ) {
+            let mut group = group(&members, vec![policy]);
+            let spread = |group: &Group| {
+                let counts: Vec<u32> = zone_counts(group).into_iter().map(|(_, count)| count).collect();
+                counts.iter().max().unwrap() - counts.iter().min().unwrap()
+            };
+            let (free, before) = (members.iter().filter(|member| !member.2).count(), spread(&group));
+            let anyone_protected = free < members.len();
+            let ids = chosen(&group, count);
+            prop_assert_eq!(ids.len(), free.min(count as usize));
+            for id in &ids {
+                let member = group.members.remove(id);
+                prop_assert!(member.is_some_and(|member| !member.protected), "{} twice, or protected", id);
+            }
+            prop_assert!(anyone_protected || spread(&group) <= before.max(1));
+        }
+
+        #[test]
+        fn the_next_one_goes_where_fewest_are(members in prop::collection::vec((0..3_usize, 1..2_u32, Just(false)), 0..20)) {
+            let group = group(&members, vec![Termination::Default]);
+            let counts = zone_counts(&group);
+            let places = places(&group.settings, &counts, group.launched);
+            let count_of = |zone: &str| counts.iter().find(|(name, _)| name == zone).map(|(_, count)| *count);
+            prop_assert_eq!(places.len(), 3);
+            prop_assert!(places.is_sorted_by_key(|(_, zone)| count_of(zone)));
+        }
+    }
+
+    #[test]
+    fn a_group_is_the_same_after_it_was_written_and_read() {
+        let group = group(&[(0, 1, false), (1, 2, true)], vec![Termination::Default]);
+        let written = serde_json::to_string(&group).unwrap();
+        let read: Group = serde_json::from_str(&written).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), written);
+    }
+}
