@@ -185,7 +185,7 @@ impl Balancer {
     }
 
     /// The zone that a node may send to, for a group that does (not) cross zones.
-    pub(super) fn only_zone<'a>(settings: &'a Settings, node: usize, crosses: Option<bool>) -> Option<&'a str> {
+    pub(super) fn only_zone(settings: &Settings, node: usize, crosses: Option<bool>) -> Option<&str> {
         if crosses.unwrap_or(settings.cross_zone) { None } else { settings.zone_of(node) }
     }
 }

@@ -68,7 +68,8 @@ impl Front {
         response
     }
 
-    fn make_up(&self, page: Page, mut ending: Ending) -> Response<AnswerBody> {
+    fn make_up(&self, page: Box<Page>, mut ending: Ending) -> Response<AnswerBody> {
+        let page = *page;
         self.count_own(page.status);
         ending.answers(page.status, &page.headers);
         let mut response = Response::new(AnswerBody::made(page.body, Some(ending)));
@@ -110,7 +111,7 @@ impl Front {
     }
 
     /// The target that a request goes to, or the answer that it gets instead.
-    fn route(&self, link: &Link, settings: &Settings, parts: &Parts, ending: &mut Ending) -> Result<Way, Page> {
+    fn route(&self, link: &Link, settings: &Settings, parts: &Parts, ending: &mut Ending) -> Result<Way, Box<Page>> {
         let counters = &self.balancer.counters;
         match parts.method {
             Method::TRACE => return Err(pages::error(StatusCode::METHOD_NOT_ALLOWED)),
@@ -212,7 +213,7 @@ impl Front {
         mut parts: Parts,
         body: Incoming,
         mut ending: Ending,
-    ) -> Result<Response<AnswerBody>, (Page, Ending)> {
+    ) -> Result<Response<AnswerBody>, (Box<Page>, Ending)> {
         let Way { group, settings: group_settings, claim, sticky, stuck, transformed } = way;
         let upgrades = headers::wants_upgrade(parts.version, &parts.method, &parts.headers);
         let on_upgrade = if upgrades { parts.extensions.remove::<OnUpgrade>() } else { None };
@@ -291,7 +292,7 @@ impl Front {
 }
 
 /// Whether a request's protocol can be sent to targets of this version.
-fn check_version(settings: &GroupSettings, parts: &Parts) -> Result<(), Page> {
+fn check_version(settings: &GroupSettings, parts: &Parts) -> Result<(), Box<Page>> {
     let fits = match settings.version {
         TargetProtocol::Http1 => !headers::is_grpc(&parts.headers),
         TargetProtocol::Http2 => parts.version == Version::HTTP_2,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::balancer::{Balancer, Settings, Timeouts};
+use super::balancer::Balancer;
 use super::front::Front;
 use super::rule::Routes;
 use super::tls::{InvalidCertificate, Tls};
@@ -114,23 +114,6 @@ impl Listener {
         Ok(Self { address, front, speaks, stop })
     }
 
-    /// [`Listener::bind`] for HTTP.
-    ///
-    /// # Errors
-    /// The address is not ours or already taken.
-    pub async fn bind_with(
-        balancer: &Arc<Balancer>,
-        address: SocketAddr,
-        routes: Routes,
-        timeouts: Timeouts,
-    ) -> io::Result<Self> {
-        balancer.set_settings(Settings { timeouts, ..Settings::clone(&balancer.settings()) });
-        Self::bind(balancer, address, Protocol::Http, routes).await.map_err(|error| match error {
-            BindError::Address { source, .. } => source,
-            other => io::Error::other(other),
-        })
-    }
-
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -171,10 +154,11 @@ impl Listener {
     }
 
     /// Stops listening, lets requests in flight finish for at most `grace`, cuts the rest, and returns when all is
-    /// over.
+    /// over; what the access log has is written then.
     pub async fn shutdown(&self, grace: Duration) {
         self.stop.send_replace(Some(grace));
         self.stop.closed().await;
+        self.front.balancer.flush_log().await;
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn mismatch() -> StatusCode {
 }
 
 /// An error page, to the letter as an Application Load Balancer writes it.
-pub(super) fn error(status: StatusCode) -> Page {
+pub(super) fn error(status: StatusCode) -> Box<Page> {
     let title = match status {
         StatusCode::SERVICE_UNAVAILABLE => "503 Service Temporarily Unavailable".to_owned(),
         StatusCode::GATEWAY_TIMEOUT => "504 Gateway Time-out".to_owned(),
@@ -36,13 +36,13 @@ pub(super) fn error(status: StatusCode) -> Page {
 }
 
 /// The answer of a fixed-response action.
-pub(super) fn fixed(fixed: &FixedResponse) -> Page {
+pub(super) fn fixed(fixed: &FixedResponse) -> Box<Page> {
     let content_type = fixed.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
     answer(fixed.status, content_type, fixed.body.clone())
 }
 
 /// The answer of a redirect action; a 500 where its parts and the request make no header value together.
-pub(super) fn redirect(redirect: &Redirect, request: &Parts, link: &Link) -> Page {
+pub(super) fn redirect(redirect: &Redirect, request: &Parts, link: &Link) -> Box<Page> {
     let fill = |template: &str| {
         template
             .replace("#{protocol}", link.scheme())
@@ -65,11 +65,11 @@ pub(super) fn redirect(redirect: &Redirect, request: &Parts, link: &Link) -> Pag
     page
 }
 
-fn answer(status: StatusCode, content_type: Option<HeaderValue>, body: String) -> Page {
+fn answer(status: StatusCode, content_type: Option<HeaderValue>, body: String) -> Box<Page> {
     let mut headers = HeaderMap::new();
     headers.insert(header::SERVER, HeaderValue::from_static("awselb/2.0"));
     if let Some(content_type) = content_type {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
-    Page { status, headers, body: Bytes::from(body) }
+    Box::new(Page { status, headers, body: Bytes::from(body) })
 }

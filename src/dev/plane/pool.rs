@@ -29,6 +29,7 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct Idle {
+    #[expect(clippy::vec_box, reason = "a connection is handed on by its pointer, it is some hundred bytes itself")]
     lines: Vec<Box<Line>>,
     /// No connection is kept any more: the target is gone.
     closed: bool,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -221,8 +221,4 @@ pub(super) async fn http_2(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
-}
-
-pub(super) fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap()
 }

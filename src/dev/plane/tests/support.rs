@@ -17,7 +17,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::super::{Action, Balancer, Group, Listener, Protocol, Routes, Target, TargetState, Timeouts, WeightedGroup};
+use super::super::{
+    Action, Balancer, Group, Listener, Protocol, Routes, Settings, Target, TargetState, Timeouts, WeightedGroup,
+};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -122,7 +124,9 @@ pub(super) async fn before_with(address: SocketAddr, timeouts: Timeouts) -> (Lis
     let target = healthy(address);
     let group = group("g", &[&target]);
     let routes = weighted(&[(&group, 1)]);
-    (Listener::bind_with(&balancer(), anywhere(), routes, timeouts).await.unwrap(), group, target)
+    let balancer = balancer();
+    balancer.set_settings(Settings { timeouts, ..Settings::default() });
+    (Listener::bind(&balancer, anywhere(), Protocol::Http, routes).await.unwrap(), group, target)
 }
 
 #[derive(Debug)]
