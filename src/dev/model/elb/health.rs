@@ -67,7 +67,8 @@ pub(super) fn watch(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &Key, s
                     // From the start of a check to the start of the next, as on AWS.
                     let next = Instant::now() + if spread { cloud.chance.up_to(interval) } else { interval };
                     spread = false;
-                    let result = plane::probe(&cloud.network, address, &check).await;
+                    // On the heap, for the time of the check only: there may be thousands of these tasks.
+                    let result = Box::pin(plane::probe(&cloud.network, address, &check)).await;
                     this.record(&cloud, &result);
                     drop(cloud);
                     tokio::time::sleep_until(next).await;
