@@ -18,7 +18,8 @@
 //! | [`app`], [`load`] | the demo's program and its load generator |
 //! | [`seed`] | a small world to start from |
 //!
-//! What differs from AWS: VPCs and subnets lie in the dev cloud's own block (AWS has no VPC in 127/8), load balancers
+//! What differs from AWS: instances are reached on addresses of the dev cloud's own block (AWS has no VPC in 127/8);
+//! in a VPC of other addresses, that address is the instance's public one where it has one. Load balancers
 //! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
 
 pub mod access;
@@ -221,7 +222,8 @@ impl DevCloud {
         format!("http://{}", self.endpoint)
     }
 
-    /// The block of loopback addresses in which VPCs and subnets must lie, for example `127.5.0.0/16`.
+    /// The block of loopback addresses, for example `127.5.0.0/16`: in VPCs within it, instances are reached on their
+    /// private addresses.
     pub fn network(&self) -> String {
         self.cloud.world().block.network().to_string()
     }

@@ -9,7 +9,7 @@ use super::placement::{architecture_name, zone_id};
 use super::spec::{Switch, Tokens};
 use crate::dev::model::tags::ec2_tag_set;
 use crate::dev::model::{Answer, Ctx, Region};
-use crate::dev::wire::{ApiError, Service, Xml};
+use crate::dev::wire::{ApiError, Xml};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -281,9 +281,4 @@ fn filters<'a>() -> Filters<'a, Each<'a>> {
 fn group_names((instance, region): &Each<'_>) -> Vec<String> {
     let groups = instance.security_groups.iter().filter_map(|id| region.ec2.security_groups.get(id));
     groups.map(|group| group.name.clone()).collect()
-}
-
-/// Its ARN.
-pub(super) fn arn(region: &Region, instance: &Instance) -> String {
-    region.arn(Service::Ec2, format_args!("instance/{}", instance.id))
 }

@@ -18,10 +18,13 @@ pub(super) struct Filter {
     value: Vec<String>,
 }
 
+/// A filter's name, and the values that a resource has under it.
+pub(super) type Named<T> = (&'static str, fn(&T) -> Vec<String>);
+
 /// The filters of one operation: what it takes, and what each compares with.
 pub(super) struct Filters<'f, T> {
     /// The name, and the values that a resource has under it.
-    pub(super) of: &'f [(&'static str, fn(&T) -> Vec<String>)],
+    pub(super) of: &'f [Named<T>],
     /// Documented names of attributes that no resource of the dev cloud has: they match nothing.
     pub(super) absent: &'f [&'static str],
     /// The resource's tags, for `tag:KEY` and `tag-key`; `None` where the operation has no such filters.

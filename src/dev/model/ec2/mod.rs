@@ -41,7 +41,7 @@ pub use capacity::Shortage;
 pub(crate) use images::Record;
 pub(crate) use instance::{Instance, InstanceState};
 pub(crate) use operations::OPERATIONS;
-pub(crate) use service::{LaunchRequest, Looks, check_launch, launch_one, start_one, stop_one, terminate_one};
+pub(crate) use service::{LaunchRequest, check_launch, launch_one, start_one, stop_one, terminate_one};
 pub(crate) use subnets::Subnet;
 pub(crate) use templates::TemplateRef;
 pub(crate) use vpcs::Vpc;
