@@ -36,3 +36,19 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let text = String::deserialize(deserializer)?;
     base64_simd::STANDARD.decode_to_vec(text).map(Bytes::from).map_err(serde::de::Error::custom)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Kept(#[serde(with = "super")] Bytes);
+
+    #[test]
+    fn a_body_of_any_bytes_outlives_a_snapshot() {
+        let body: Bytes = (0..=255).collect::<Vec<u8>>().into();
+        let text = serde_json::to_string(&Kept(body.clone())).unwrap();
+        assert_eq!(serde_json::from_str::<Kept>(&text).unwrap().0, body);
+        assert!(serde_json::from_str::<Kept>("\"no base64!\"").is_err());
+    }
+}

@@ -43,7 +43,6 @@ pub(super) fn encryption(caller: &Caller, bucket: &BucketName) -> S3Result<GetBu
         let rule = ServerSideEncryptionRule {
             apply_server_side_encryption_by_default: Some(by_default),
             bucket_key_enabled: Some(false),
-            ..Default::default()
         };
         let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
         Ok(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) })
