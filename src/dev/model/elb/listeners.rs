@@ -17,7 +17,7 @@ use super::tls::{CertificateIn, MutualIn, Tls, TlsIn};
 use super::{Elb, limits, paged, tagging};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::tags::{Tag, Tags};
-use crate::dev::model::{Answer, Ctx};
+use crate::dev::model::{Answer, Ctx, Region};
 use crate::dev::plane;
 use crate::dev::wire::{ApiError, Scope, Xml};
 
@@ -152,13 +152,28 @@ pub(super) fn not_found() -> ApiError {
 enum Begun {
     /// The same listener was there already.
     Exists(Xml),
-    Bind {
-        arn: String,
-        address: SocketAddr,
-        balancer: Arc<plane::Balancer>,
-        protocol: plane::Protocol,
-        routes: plane::Routes,
-    },
+    Bind(Box<Ready>),
+}
+
+/// A listener that only lacks its socket.
+pub(super) struct Ready {
+    arn: String,
+    address: SocketAddr,
+    balancer: Arc<plane::Balancer>,
+    protocol: plane::Protocol,
+    routes: plane::Routes,
+}
+
+/// What binds a listener of a saved state.
+pub(super) fn begin_again(region: &Region, listener: &Listener) -> Result<Ready, ApiError> {
+    let balancer = region.elb.balancer(&listener.balancer)?;
+    Ok(Ready {
+        arn: listener.arn.clone(),
+        address: SocketAddr::new(balancer.address.into(), listener.port),
+        balancer: balancer.plane.clone(),
+        protocol: listener.speaks(&region.acm).map_err(|error| unusable(&error))?,
+        routes: region.elb.routes(listener),
+    })
 }
 
 /// Creates a listener. It is there, and its groups are in use, before its port is bound; a port that cannot be bound
@@ -170,12 +185,16 @@ pub(in crate::dev::model) async fn create(cloud: &Arc<Cloud>, scope: &Scope, inp
         let (region, block) = world.region(place);
         begin(&mut Ctx { cloud, caller: &scope.caller, region, block }, input)?
     };
-    let (arn, address, bound) = match begun {
-        Begun::Exists(xml) => return Ok(xml),
-        Begun::Bind { arn, address, balancer, protocol, routes } => {
-            (arn, address, bind(&balancer, address, protocol, routes).await)
-        }
-    };
+    match begun {
+        Begun::Exists(xml) => Ok(xml),
+        Begun::Bind(ready) => finish(cloud, place, *ready).await,
+    }
+}
+
+/// Binds a listener that is there already, and gives it its data plane.
+pub(super) async fn finish(cloud: &Arc<Cloud>, place: &crate::dev::model::Place, ready: Ready) -> Answer {
+    let Ready { arn, address, balancer, protocol, routes } = ready;
+    let bound = bind(&balancer, address, protocol, routes).await;
     let xml = {
         let mut world = cloud.world();
         let (region, _) = world.region(place);
@@ -297,7 +316,7 @@ fn begin(ctx: &mut Ctx<'_>, input: Create) -> Result<Begun, ApiError> {
     let routes = elb.routes(&listener);
     elb.listeners.insert(arn.clone(), listener);
     elb.note_uses(ctx.cloud);
-    Ok(Begun::Bind { arn, address, balancer, protocol, routes })
+    Ok(Begun::Bind(Box::new(Ready { arn, address, balancer, protocol, routes })))
 }
 
 fn answer(listener: &Listener) -> Xml {

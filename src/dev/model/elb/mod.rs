@@ -21,6 +21,7 @@ mod priorities;
 mod protocols;
 mod recording;
 mod registration;
+mod revive;
 mod routes;
 mod rules;
 mod sampling;
@@ -45,6 +46,7 @@ use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use listeners::Listener;
 pub(super) use listeners::create as create_listener;
+pub(crate) use revive::revive;
 pub(crate) use sampling::{BalancerSample, GroupSample, Hosts};
 
 /// ELBv2's state in one region, by ARN.
