@@ -67,6 +67,11 @@ async fn route_53_with_boto3_behaves_as_aws_documents_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_services_beside_a_release_give_boto3_only_answers_that_the_models_know() {
+    story("services").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_all_operations_is_that_of_botocore() {
     story("operations").await;
 }

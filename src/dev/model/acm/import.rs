@@ -104,6 +104,7 @@ pub(super) fn import(ctx: &mut Ctx<'_>, input: Import) -> Answer {
                 origin: Origin::Imported,
                 created: now,
                 issued: now,
+                validation: None,
                 token: None,
                 tags,
             };
@@ -186,6 +187,7 @@ pub(super) fn request(ctx: &mut Ctx<'_>, input: Request) -> Answer {
         origin: Origin::Requested,
         created: now,
         issued: now,
+        validation: Some(input.validation_method.unwrap_or_else(|| "EMAIL".to_owned())),
         token,
         tags,
     };

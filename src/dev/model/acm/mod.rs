@@ -41,6 +41,8 @@ pub(crate) struct Certificate {
     created: Timestamp,
     /// When it was imported for the last time, or issued.
     issued: Timestamp,
+    /// How the owner of the domain would have been asked on AWS; `None` for imports.
+    validation: Option<String>,
     /// So that the same request again is the same certificate.
     token: Option<String>,
     tags: Tags,
@@ -98,11 +100,6 @@ impl Acm {
         let certificate = self.certificates.get(arn)?;
         let chain = certificate.chain.as_deref().unwrap_or_default();
         Some((format!("{}\n{chain}", certificate.body.trim_end()), certificate.key.0.clone()))
-    }
-
-    /// The domain name of a certificate; `None` where there is no such certificate.
-    pub(crate) fn domain(&self, arn: &str) -> Option<&str> {
-        self.certificates.get(arn).map(|certificate| certificate.facts.domain.as_str())
     }
 }
 

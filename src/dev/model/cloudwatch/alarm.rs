@@ -41,6 +41,7 @@ pub(crate) enum Watch {
 }
 
 /// How a value is compared with the threshold.
+#[expect(clippy::enum_variant_names, reason = "AWS's names")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Comparison {
     GreaterThanOrEqualToThreshold,

@@ -7,7 +7,7 @@
 //! | `query`, `expression`, `math` | the queries of `GetMetricData` and of alarms |
 //! | `alarm`, `put_alarm`, `alarms`, `history` | alarms and the operations on them |
 //! | `verdict`, `evaluate`, `notify` | what an alarm makes of its data points, every minute, and what follows |
-//! | `balancers`, `groups` | what load balancers and Auto Scaling groups publish |
+//! | `balancers` | what load balancers publish |
 //! | `pace` | the minute's beat |
 
 mod alarm;
@@ -45,9 +45,8 @@ pub(crate) use alarm::{Alarm, Comparison, Status, Watch};
 pub(crate) use metric::Metric;
 pub(crate) use notify::AlarmCall;
 pub(crate) use pace::start;
-pub(crate) use point::Point;
 pub(crate) use statistic::Statistic;
-pub(crate) use verdict::{Missing, State};
+pub(crate) use verdict::State;
 
 /// The state of one region.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -91,20 +90,6 @@ fn read<T: DeserializeOwned>(form: &Node) -> Result<T, ApiError> {
 type Answer = Result<Value, ApiError>;
 
 impl CloudWatch {
-    /// Adds samples of the minute that `at` lies in, to be seen at once.
-    pub(crate) fn add(&mut self, metric: Metric, unit: &str, at: Timestamp, point: Point) {
-        self.store.add(metric, unit, at, point, at);
-        self.store.settle(at);
-    }
-
-    /// The sum of a metric from one moment to before another, whole minutes of it; `None` without samples.
-    pub(crate) fn sum(&mut self, metric: &Metric, (from, to): (Timestamp, Timestamp), now: Timestamp) -> Option<f64> {
-        self.store.settle(now);
-        let (start, end) = (store::minute_of(from), store::minute_of(to));
-        let range = store::Range { start, end, period: (end - start).max(1) };
-        self.store.sum(metric, None, range).values().next().and_then(|point| Statistic::Sum.of(point))
-    }
-
     /// Makes an alarm, or replaces the one of the same name, which keeps its state.
     pub(crate) fn put_alarm(&mut self, mut alarm: Alarm, now: Timestamp) {
         let (old, what) = match self.alarms.get(&alarm.name) {
@@ -134,11 +119,6 @@ impl CloudWatch {
     pub(crate) fn alarms_with_action(&self, action: &str) -> impl Iterator<Item = &str> {
         let calling = self.alarms.values().filter(move |alarm| alarm.alarm_actions.iter().any(|each| each == action));
         calling.map(|alarm| alarm.name.as_str())
-    }
-
-    /// The alarm of this name.
-    pub(crate) fn alarm(&self, name: &str) -> Option<&Alarm> {
-        self.alarms.get(name)
     }
 }
 

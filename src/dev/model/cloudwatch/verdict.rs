@@ -25,6 +25,7 @@ impl State {
 }
 
 /// What a missing data point counts as.
+#[expect(clippy::enum_variant_names, reason = "AWS's names")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Missing {
