@@ -55,6 +55,13 @@ pub(super) struct Behavior {
     /// How long, at most, a target group that no rule uses any more still cannot be deleted.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = TIMES)]
     linger: Duration,
+    /// How many nodes a load balancer has in each of its zones.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16),
+        help_heading = TIMES)]
+    nodes_per_zone: u16,
+    /// How much later than the first node of a load balancer the last one follows a rule change.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, help_heading = TIMES)]
+    node_skew: Duration,
     /// How long a DNS change is `PENDING`.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, help_heading = TIMES)]
     dns_delay: Duration,
@@ -83,8 +90,8 @@ pub(super) struct Behavior {
 
     /// A fault that calls meet: CALLS=KIND,FIELD=VALUE,…, for example 'elbv2:ModifyRule=throttle,every=3'.
     ///
-    /// CALLS is a service and an operation, with `*` for any text: ec2:Describe*, ec2:*, *. KIND is throttle; error (with
-    /// code, and status and message if wanted); lose-answer; delay, delay-effect or stale (each with by, for example
+    /// CALLS is a service and an operation, with `*` for any text: ec2:Describe*, ec2:*, *. KIND is throttle; error
+    /// (with code, and status and message if wanted); lose-answer; delay, delay-effect or stale (each with by, for example
     /// by=2s); reset; or reset-after-effect. every=N, after=N, times=N and probability=P say which calls meet it.
     #[arg(long = "fault", value_name = "FAULT", help_heading = WRONG)]
     fault: Vec<Fault>,
@@ -130,6 +137,8 @@ impl Behavior {
                 provision: self.provision_delay,
                 registration: self.registration_delay,
                 linger: self.linger,
+                nodes_per_zone: self.nodes_per_zone,
+                node_skew: self.node_skew,
                 ..BalancingOptions::default()
             },
             health_speed: self.health_speed,

@@ -26,7 +26,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 ///         policies: [deploy.json]              # a file beside this one, or the document itself
 ///     roles:
 ///       shop:
-///         trust: { Version: "2012-10-17", Statement: { Effect: Allow, Principal: { AWS: "111111111111" }, Action: sts:AssumeRole } }
+///         trust: trust.json
 ///         policies: [ { Version: "2012-10-17", Statement: { Effect: Allow, Action: "ec2:*", Resource: "*" } } ]
 /// ```
 #[derive(Debug, Clone, Default)]

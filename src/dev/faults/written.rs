@@ -1,5 +1,5 @@
-//! How users write faults: `elbv2:ModifyRule=throttle,every=3` on the command line, the same fields in a file of YAML or
-//! over the admin endpoint.
+//! How users write faults: `elbv2:ModifyRule=throttle,every=3` on the command line, the same fields in a YAML file
+//! or over the admin endpoint.
 
 use std::fmt;
 use std::io::Read;

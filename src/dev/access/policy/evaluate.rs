@@ -38,7 +38,7 @@ pub(crate) fn verdict<'a>(policies: impl IntoIterator<Item = &'a Policy>, questi
     verdict
 }
 
-/// Whether a trust policy lets someone do `question.action`; `names` are the ARNs and the account id that stand for them.
+/// What a trust policy says about somebody; `names` are the ARNs and the account id that stand for them.
 pub(crate) fn allows_principal(trust: &Policy, names: &[&str], question: &Question<'_>) -> Verdict {
     let spoken_of = |statement: &&Statement| match &statement.principals {
         Some(Principals::Everybody) => true,
