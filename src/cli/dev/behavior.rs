@@ -139,7 +139,6 @@ impl Behavior {
                 linger: self.linger,
                 nodes_per_zone: self.nodes_per_zone,
                 node_skew: self.node_skew,
-                ..BalancingOptions::default()
             },
             health_speed: self.health_speed,
             metrics_delay: self.metrics_delay,
