@@ -99,10 +99,10 @@ async fn requests_are_counted_by_the_minute_and_a_minute_without_any_has_no_poin
     assert_eq!(stage.minutes("HTTPCode_Target_2XX_Count", "Sum", &[lb, blue], 3).await, [Some(5.0), None, Some(2.0)]);
     assert_eq!(stage.minute("HTTPCode_Target_2XX_Count", "Maximum", &[lb]).await, Some(1.0), "each is a sample of 1");
     assert_eq!(stage.minutes("HTTPCode_Target_5XX_Count", "Sum", &[lb], 3).await, [None; 3]);
-    assert_eq!(stage.minutes("RequestCountPerTarget", "Sum", &[lb, blue], 3).await, [Some(5.0), None, Some(2.0)]);
+    assert_eq!(stage.minutes("RequestCountPerTarget", "Sum", &[lb, blue], 3).await, [Some(2.5), None, Some(1.0)]);
     assert_eq!(
         stage.minute("RequestCountPerTarget", "Sum", &[blue]).await,
-        Some(2.0),
+        Some(1.0),
         "also without the load balancer"
     );
     assert_eq!(stage.minutes("HealthyHostCount", "Minimum", &[lb, blue], 3).await, [Some(2.0); 3]);
