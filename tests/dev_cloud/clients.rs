@@ -80,3 +80,13 @@ async fn the_list_of_all_operations_is_that_of_botocore() {
 async fn the_list_of_parameters_that_are_not_modelled_is_what_is_refused() {
     story("parameters").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_terraforms_provider_asks_is_answered() {
+    story("terraform").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_scaling_with_boto3_gets_only_answers_that_the_models_know() {
+    story("scaling").await;
+}
