@@ -42,6 +42,16 @@ impl Block {
         ))
     }
 
+    /// Claims the block that a snapshot's addresses are of.
+    pub(crate) fn claim_again(network: Ipv4Net) -> io::Result<Self> {
+        let [_, a, ..] = network.network().octets();
+        let (x, y, port) = SENTINEL;
+        let claim = UdpSocket::bind((Ipv4Addr::new(127, a, x, y), port)).map_err(|error| {
+            io::Error::new(error.kind(), format!("{network}, which the snapshot's addresses are of: {error}"))
+        })?;
+        Ok(Self { a, taken: BTreeSet::new(), _claim: Some(claim) })
+    }
+
     /// The first block, for addresses on a network in memory, which is nobody else's.
     pub(crate) fn in_memory() -> Self {
         Self { a: FIRST, taken: BTreeSet::new(), _claim: None }

@@ -98,11 +98,10 @@ impl Cloud {
         (names, buckets): (NameOptions, BucketOptions),
         (clock, chance, network): (Clock, Chance, Network),
         (faults, access, limits): (Faults, Access, Option<Limits>),
-        catalogue: Catalogue,
-        logs: Option<PathBuf>,
-    ) -> io::Result<Arc<Self>> {
-        let world = Mutex::new(World::new(&network)?);
-        Ok(Arc::new(Self {
+        world: World,
+        (catalogue, logs): (Catalogue, Option<PathBuf>),
+    ) -> Arc<Self> {
+        Arc::new(Self {
             timing,
             names,
             started: clock.now(),
@@ -117,11 +116,11 @@ impl Cloud {
             logs,
             history: History::default(),
             catalogue: Mutex::new(catalogue),
-            world,
+            world: Mutex::new(world),
             changes: watch::Sender::new(0),
             calls: Mutex::default(),
             tasks: Mutex::default(),
-        }))
+        })
     }
 
     /// The world. Held only for as long as one operation takes, never across an await.

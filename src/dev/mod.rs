@@ -45,6 +45,7 @@ pub mod plane;
 pub mod seed;
 mod server;
 mod store;
+mod snapshot;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ use machine::{Image, Machine};
 pub use model::{BucketOptions, PublishedMessage, Resolver, Shortage};
 pub use name_server::NameOptions;
 use network::Network;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use options::{BalancingOptions, DevError, DevOptions};
 
 pub use crate::chance;
@@ -163,6 +165,7 @@ impl DevCloud {
             limits,
             names,
             buckets,
+            restore,
         } = options;
         let timing = Timing {
             propagation,
@@ -192,7 +195,13 @@ impl DevCloud {
         let access = Access::new(iam.as_ref(), check_signatures, &around.1);
         let faults = Faults::new(faults, around.1.fork());
         let refusing = (faults, access, limits.then(Limits::default));
-        let cloud = Cloud::new(timing, (names, buckets), around, refusing, catalogue, logs).map_err(DevError::Block)?;
+        let world = match restore {
+            Some(snapshot) => World::restore(snapshot.into_world(), &around.2),
+            None => World::new(&around.2),
+        };
+        let world = world.map_err(DevError::Block)?;
+        let cloud = Cloud::new(timing, (names, buckets), around, refusing, world, (catalogue, logs));
+        model::revive(&cloud).await;
         model::start_metrics(&cloud);
         cloud.spawn(history::record(cloud.clone()));
         cloud.spawn(server::serve(socket, cloud.clone()));
@@ -319,6 +328,11 @@ impl DevCloud {
     /// As [`HttpConnection::open`] and [`HttpConnection::send`].
     pub async fn get(&self, url: &str) -> io::Result<http::Response<bytes::Bytes>> {
         client::get(&Reach::new(&self.cloud), url).await
+    }
+
+    /// Everything that exists, to start another dev cloud with ([`DevOptions::restore`]).
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.cloud.clock.now(), self.cloud.world().save())
     }
 
     /// What runs behind the instance of this id, in whichever account and region; `None` where nothing does.

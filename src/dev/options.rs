@@ -10,6 +10,7 @@ use super::faults::Fault;
 use super::machine::Catalogue;
 use super::model::BucketOptions;
 use super::name_server::NameOptions;
+use super::snapshot::Snapshot;
 
 /// How a dev cloud behaves.
 #[derive(Debug, Clone)]
@@ -57,6 +58,9 @@ pub struct DevOptions {
     pub names: NameOptions,
     /// How S3 behaves.
     pub buckets: BucketOptions,
+    /// What exists from the start; nothing if `None`. Instances and listeners are started on the addresses that they
+    /// had; the catalogue must have their images.
+    pub restore: Option<Snapshot>,
 }
 
 /// How long load balancers and target groups take; by default everything is done at once.
@@ -100,6 +104,7 @@ impl Default for DevOptions {
             limits: false,
             names: NameOptions::default(),
             buckets: BucketOptions::default(),
+            restore: None,
         }
     }
 }

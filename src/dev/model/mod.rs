@@ -20,8 +20,11 @@ use std::io;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::access::Identity;
+use ipnet::Ipv4Net;
+
 use super::block::Block;
 use super::cloud::Cloud;
 use super::history::Past;
@@ -51,8 +54,17 @@ pub(crate) struct World {
     pub(crate) block: Block,
 }
 
+/// What outlives a dev cloud of the world: everything but sockets, processes and tasks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    network: Ipv4Net,
+    accounts: BTreeMap<String, Account>,
+    s3: s3::S3,
+}
+
 /// Everything that exists in one account.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// State of each region that was ever called.
     pub(crate) regions: BTreeMap<String, Region>,
@@ -61,7 +73,7 @@ pub(crate) struct Account {
 }
 
 /// Everything that exists in one region of one account.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Region {
     /// The account's id: twelve digits.
     pub(crate) account: String,
@@ -100,6 +112,23 @@ impl World {
             Network::Memory(_) => Block::in_memory(),
         };
         Ok(Self { accounts: BTreeMap::new(), s3: s3::S3::default(), block })
+    }
+
+    /// What a snapshot holds, on the addresses that it had.
+    ///
+    /// # Errors
+    /// Another dev cloud has its block of addresses.
+    pub(crate) fn restore(saved: Saved, network: &Network) -> io::Result<Self> {
+        let block = match network {
+            Network::Loopback => Block::claim_again(saved.network)?,
+            Network::Memory(_) => Block::in_memory(),
+        };
+        Ok(Self { accounts: saved.accounts, s3: saved.s3, block })
+    }
+
+    /// What a snapshot holds of it.
+    pub(crate) fn save(&self) -> Saved {
+        Saved { network: self.block.network(), accounts: self.accounts.clone(), s3: self.s3.clone() }
     }
 
     /// Takes everything out that holds a socket or a process.
@@ -161,6 +190,23 @@ impl Region {
     pub(crate) fn arn(&self, service: Service, resource: impl Display) -> String {
         format!("arn:aws:{}:{}:{}:{resource}", service.signing_name(), self.name, self.account)
     }
+}
+
+/// Starts what the state of a restored world says should run: instances, listeners, checks.
+pub(crate) async fn revive(cloud: &Arc<Cloud>) {
+    let caller = cloud.access.itself();
+    let places = cloud.world().places();
+    for place in &places {
+        let mut world = cloud.world();
+        let (region, block) = world.region(place);
+        let mut ctx = Ctx { cloud, caller: &caller, region, block };
+        ec2::revive(&mut ctx);
+        world.account(&place.account).dns.revive(&place.account, cloud);
+    }
+    for place in &places {
+        elb::revive(cloud, place).await;
+    }
+    cloud.changed();
 }
 
 /// Runs one call of a service whose operations are in a table.
