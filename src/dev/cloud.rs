@@ -1,7 +1,6 @@
 //! What all parts of a running dev cloud share: the world behind its lock, faults, the call log, background tasks.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -67,10 +67,11 @@ pub use in_process::InProcess;
 use limits::Limits;
 use machine::{Image, Machine};
 pub use model::{BucketOptions, PublishedMessage, Resolver, Shortage};
+use model::World;
 pub use name_server::NameOptions;
 use network::Network;
-pub use snapshot::{Snapshot, SnapshotError};
 pub use options::{BalancingOptions, DevError, DevOptions};
+pub use snapshot::{Snapshot, SnapshotError};
 
 pub use crate::chance;
 use crate::chance::Chance;
@@ -122,7 +123,7 @@ impl DevCloud {
 
     /// Starts a dev cloud without any socket, for tests that own time: every connection is a pipe in memory, instances
     /// are programs in memory ([`Image::in_memory`]), [`DevCloud::sdk_config`] leads straight to the model, and the
-    /// clock starts at [`DevCloud::ORIGIN`] and moves with tokio's.
+    /// clock starts at [`DevCloud::ORIGIN`], or when a restored snapshot was taken, and moves with tokio's.
     ///
     /// On a runtime of one thread under paused time (`#[tokio::test(start_paused = true)]`) two runs with the same seed
     /// make the same calls and get the same answers at the same times. For that the thread's own generator (`fastrand`)
@@ -137,7 +138,8 @@ impl DevCloud {
         }
         let chance = Chance::of_seed(options.seed.unwrap_or_default());
         fastrand::seed(chance.fork().number());
-        let around = (Clock::starting_at(Self::ORIGIN), chance, Network::memory());
+        let origin = options.restore.as_ref().map_or(Self::ORIGIN, Snapshot::taken);
+        let around = (Clock::starting_at(origin), chance, Network::memory());
         let mut this = Self::start_on(options, around).await?;
         this.in_process = Some(InProcess::new(&this.cloud));
         Ok(this)

@@ -50,7 +50,12 @@ impl Rig {
 
     pub(super) async fn on(cloud: DevCloud, seed: Seed, pause: Duration) -> Self {
         let world = plant(&cloud, &seed).await.unwrap();
-        let config = cloud.sdk_config(&seed.region);
+        Self::of(cloud, world, pause)
+    }
+
+    /// Clients of a cloud in which this world is already.
+    pub(super) fn of(cloud: DevCloud, world: Seeded, pause: Duration) -> Self {
+        let config = cloud.sdk_config("eu-west-1");
         let ec2 = aws_sdk_ec2::Client::new(&config);
         let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config);
         let route53 = aws_sdk_route53::Client::new(&config);
