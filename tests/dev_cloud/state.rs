@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::TargetDescription;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
-use object_store::aws::AmazonS3Builder;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use switchback::dev::app::AppOptions;
 use switchback::dev::machine::{Catalogue, Image};
 use switchback::dev::seed::Seed;
@@ -26,19 +25,6 @@ async fn version(rig: &Rig) -> String {
     let answer = rig.cloud.get(&format!("{}/version", rig.world.url)).await.unwrap();
     assert_eq!(answer.status(), 200);
     String::from_utf8(answer.into_body().to_vec()).unwrap()
-}
-
-fn bucket(cloud: &DevCloud) -> impl ObjectStore {
-    AmazonS3Builder::new()
-        .with_endpoint(cloud.url())
-        .with_allow_http(true)
-        .with_region("eu-west-1")
-        .with_bucket_name("journal")
-        .with_access_key_id("DEVCLOUD")
-        .with_secret_access_key("dev-cloud")
-        .with_http_connector(cloud.object_store_connector().unwrap())
-        .build()
-        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,8 +52,8 @@ async fn a_restored_cloud_serves_as_before_and_finishes_what_had_begun() {
     let batch = ChangeBatch::builder().changes(change).build().unwrap();
     let zone_id = zone.hosted_zone().unwrap().id().to_owned();
     rig.route53.change_resource_record_sets().hosted_zone_id(zone_id).change_batch(batch).send().await.unwrap();
-    make_bucket(&rig.cloud).await;
-    bucket(&rig.cloud).put(&"1.json".into(), "{}".into()).await.unwrap();
+    let bucket = rig.cloud.bucket("eu-west-1", "journal").unwrap();
+    bucket.put(&"1.json".into(), "{}".into()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.json");
 
@@ -82,7 +68,7 @@ async fn a_restored_cloud_serves_as_before_and_finishes_what_had_begun() {
     rig.until(&green, "healthy").await;
     assert_eq!(version(&rig).await, "v1");
     assert_eq!(rig.cloud.resolve("www.example.com").unwrap().to_string(), "127.0.0.9");
-    let read = bucket(&rig.cloud).get(&"1.json".into()).await.unwrap();
+    let read = rig.cloud.bucket("eu-west-1", "journal").unwrap().get(&"1.json".into()).await.unwrap();
     assert_eq!(read.bytes().await.unwrap(), "{}");
     sleep(Duration::from_secs(190)).await;
     assert_eq!(rig.states(&blue).await.len(), 2, "10 s of the drain are left");
