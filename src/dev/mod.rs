@@ -203,7 +203,7 @@ impl DevCloud {
         };
         let world = world.map_err(DevError::Block)?;
         let cloud = Cloud::new(timing, (names, buckets), around, refusing, world, (catalogue, logs));
-        model::revive(&cloud).await;
+        model::revive(&cloud).await.map_err(DevError::Restore)?;
         model::start_metrics(&cloud);
         cloud.spawn(history::record(cloud.clone()));
         cloud.spawn(server::serve(socket, cloud.clone()));

@@ -158,6 +158,9 @@ pub enum DevError {
         "the dev cloud cannot claim a block of loopback addresses: {0} (it needs Linux, where all of 127/8 is local)"
     )]
     Block(#[source] io::Error),
+    /// What a snapshot holds cannot be started again.
+    #[error("the dev cloud cannot go on where its snapshot ended: {0}")]
+    Restore(String),
     /// The seed could not be made.
     #[error("the dev cloud's starting world could not be made: {0}")]
     Seed(String),

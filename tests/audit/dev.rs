@@ -91,3 +91,30 @@ async fn a_seed_file_is_a_world_in_one_line() {
     dev.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     ended(dev.spawn().unwrap()).await.exits(2).says("load-balancer").says("world.yaml");
 }
+
+#[tokio::test]
+async fn a_dev_cloud_with_a_state_file_goes_on_where_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = None;
+    for round in 0..2 {
+        let command = format!("[{PROGRAM}, dev-app, --app-version, v1]");
+        let mut child = dev(folder.path(), &command).args(["--state", "state.json", "--json"]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
+        let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(told["url"].is_string(), round == 0, "the world is built once: {told}");
+        let url = before.get_or_insert_with(|| told["url"].as_str().unwrap().to_owned()).clone();
+        let answers = async || reqwest::get(format!("{url}/version")).await.is_ok_and(|answer| answer.status() == 200);
+        for _ in 0..1000 {
+            if answers().await {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(answers().await, "round {round}: nobody answers at {url}");
+        kill_process(Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap(), Signal::INT).unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(0));
+        let kept = std::fs::metadata(folder.path().join("state.json")).unwrap();
+        assert_eq!(kept.permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -159,6 +159,7 @@ impl Behavior {
                 unconditional: self.unconditional_bucket.iter().cloned().collect(),
                 ..BucketOptions::default()
             },
+            restore: None,
         })
     }
 }

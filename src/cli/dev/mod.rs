@@ -14,13 +14,13 @@ use crate::dev::access::GeneratedKey;
 use crate::dev::app::{self, AppOptions};
 use crate::dev::machine::Catalogue;
 use crate::dev::seed::Seed;
-use crate::dev::{DevCloud, DevError};
+use crate::dev::{DevCloud, DevError, DevOptions, Snapshot};
 use crate::engine::Stop;
 
 /// Run the dev cloud: AWS's load balancers, instances and DNS on loopback, for any AWS client.
 ///
 /// Instances are child processes of the programs that the image catalogue lists, each on a loopback address of its own;
-/// load balancers are real proxies. Everything ends with Ctrl-C. State is kept in memory only.
+/// load balancers are real proxies. Everything ends with Ctrl-C, and is forgotten unless --state keeps it.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
     /// Image catalogue: a YAML file of image ids, each with command, port and environment.
@@ -35,6 +35,14 @@ pub(super) struct Dev {
     /// Build the world of this file: network, load balancer, target groups, and a first version if it names an image.
     #[arg(long, value_name = "FILE", conflicts_with = "environment")]
     seed_file: Option<PathBuf>,
+    /// Keep the state in this file: go on where it ended if it is there, and write it at the end. It holds secrets.
+    ///
+    /// What --seed-file or --for builds is built only where there is no such file yet.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Keep nothing: the default.
+    #[arg(long, conflicts_with = "state")]
+    ephemeral: bool,
     /// A folder for the output of instances, one file each.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
@@ -64,9 +72,17 @@ impl Dev {
                 return Exit::Usage;
             }
         };
+        let restore = match self.state.as_deref().filter(|file| file.exists()).map(Snapshot::load).transpose() {
+            Ok(restore) => restore,
+            Err(error) => {
+                out.usage(&error.to_string());
+                return Exit::Usage;
+            }
+        };
+        let restored = restore.is_some();
         let port = self.live.as_ref().and_then(|image| catalogue.images.get(image)).map(|image| image.port);
         let options = match self.behavior.options(catalogue, self.logs.clone()) {
-            Ok(options) => options,
+            Ok(options) => DevOptions { restore, ..options },
             Err(problem) => {
                 out.usage(&problem);
                 return Exit::Usage;
@@ -98,7 +114,7 @@ impl Dev {
         };
         let region = seed.as_ref().map_or(seed::REGION, |seed| &seed.region).to_owned();
         let mut url = None;
-        if let Some(seed) = &seed {
+        if let Some(seed) = seed.as_ref().filter(|_| !restored) {
             match crate::dev::seed::plant(&dev, seed).await {
                 Ok(planted) => url = Some(planted.url),
                 Err(error) => {
@@ -127,8 +143,15 @@ impl Dev {
             )
         });
         stop.requested().await;
+        let kept = self.state.as_deref().map(|file| dev.snapshot().save(file)).transpose();
         dev.shutdown().await;
-        Exit::Done
+        match kept {
+            Ok(_) => Exit::Done,
+            Err(error) => {
+                out.usage(&error.to_string());
+                Exit::Unexpected
+            }
+        }
     }
 }
 

@@ -193,7 +193,10 @@ impl Region {
 }
 
 /// Starts what the state of a restored world says should run: instances, listeners, checks.
-pub(crate) async fn revive(cloud: &Arc<Cloud>) {
+///
+/// # Errors
+/// A listener cannot be started; says which and why.
+pub(crate) async fn revive(cloud: &Arc<Cloud>) -> Result<(), String> {
     let places = cloud.world().places();
     for place in &places {
         let caller = Identity::of_service("ec2", &place.account);
@@ -204,9 +207,10 @@ pub(crate) async fn revive(cloud: &Arc<Cloud>) {
         world.account(&place.account).dns.revive(&place.account, cloud);
     }
     for place in &places {
-        let _ = place;
+        elb::revive(cloud, place).await.map_err(|error| error.message)?;
     }
     cloud.changed();
+    Ok(())
 }
 
 /// Runs one call of a service whose operations are in a table.

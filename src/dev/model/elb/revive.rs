@@ -18,7 +18,12 @@ use crate::dev::wire::ApiError;
 pub(crate) async fn revive(cloud: &Arc<Cloud>, place: &Place) -> Result<(), ApiError> {
     let waiting: Vec<String> = {
         let mut world = cloud.world();
-        let (region, _) = world.region(place);
+        let (region, block) = world.region(place);
+        for balancer in region.elb.balancers.values() {
+            for address in balancer.private_addresses.values().chain([&balancer.address]) {
+                block.take(*address);
+            }
+        }
         restart(cloud, region);
         region.elb.listeners.keys().cloned().collect()
     };
