@@ -1,8 +1,9 @@
-//! The load balancer's proxy beside nginx and HAProxy: the same three targets, the same load (wrk), the same machine, in
-//! turns within one run. Requests per second and latency are those that wrk reports.
+//! The load balancer's proxy beside nginx and HAProxy: the same three targets, the same load (wrk), the same machine,
+//! in turns within one run. Requests per second and latency are those that wrk reports.
 //!
-//! `cargo bench --bench proxy -- [seconds per round] [rounds]` (6 and 3 unless told otherwise). nginx, haproxy and wrk are
-//! taken from the path; what is missing is named and left out. Everything listens on loopback and ends with the run.
+//! `cargo bench --bench proxy -- [seconds per round] [rounds]` (6 and 3 unless told otherwise). nginx, haproxy and wrk
+//! are taken from the path; what is missing is named and left out. Everything listens on loopback and ends with the
+//! run.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -225,7 +226,8 @@ fn nginx(folder: &Path, address: SocketAddr, targets: &[SocketAddr]) -> String {
         "worker_processes auto; pid {folder}/nginx.pid; error_log {folder}/nginx.log crit;
         events {{ worker_connections 4096; }}
         http {{
-            access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+            access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/body;
+            proxy_temp_path {folder}/proxy;
             fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
             upstream targets {{ {servers} keepalive 64; keepalive_requests 1000000000; }}
             server {{

@@ -34,8 +34,8 @@ pub struct SmokeTarget {
 
 /// Runs `checks` in order, each against every instance of `target`; the first one that fails ends it.
 ///
-/// `dial` opens the connections of HTTP and TCP checks. `folder` is the folder of the environment file: commands run there. No endpoint is a failure, not a pass. When the
-/// future is dropped, whatever a command has started is ended.
+/// `dial` opens the connections of HTTP and TCP checks. `folder` is the folder of the environment file: commands run
+/// there. No endpoint is a failure, not a pass. When the future is dropped, whatever a command has started is ended.
 ///
 /// # Errors
 /// The problem names the check, the instances, the number of attempts, what was seen last and what was expected.

@@ -52,7 +52,7 @@ enum Verb {
     History(history::History),
     Abort(abort::Abort),
     Sweep(sweep::Sweep),
-    Dev(dev::Dev),
+    Dev(Box<dev::Dev>),
     Demo(demo::Demo),
     #[command(hide = true)]
     DevApp(dev::DevApp),

@@ -192,8 +192,8 @@ pub async fn live(
     }
 }
 
-/// Serves on `socket` until `stop` ends, then finishes what is in flight; dropped, it cuts everything. `start_delay` and
-/// `exit_after` belong to [`live`].
+/// Serves on `socket` until `stop` ends, then finishes what is in flight; dropped, it cuts everything. `start_delay`
+/// and `exit_after` belong to [`live`].
 pub async fn serve(
     mut socket: Socket,
     options: AppOptions,

@@ -301,8 +301,8 @@ impl DevCloud {
         self.cloud.catalogue().images.insert(id.into(), image);
     }
 
-    /// The newest messages that were published to a topic, oldest first, delivered or not; at most 1,000 of a region are
-    /// kept.
+    /// The newest messages that were published to a topic, oldest first, delivered or not; at most 1,000 of a region
+    /// are kept.
     pub fn published(&self, topic_arn: &str) -> Vec<PublishedMessage> {
         let world = self.cloud.world();
         let regions = world.accounts.values().flat_map(|account| account.regions.values());

@@ -34,11 +34,11 @@ pub struct NameOptions {
     /// Whether each of the four name servers learns of a change at a time of its own, the last when it is `INSYNC`;
     /// otherwise all of them do then.
     pub skew: bool,
-    /// How long a change is in process: until then Route 53 answers `PriorRequestNotComplete` to the next one of the same
-    /// hosted zone.
+    /// How long a change is in process: until then Route 53 answers `PriorRequestNotComplete` to the next one of the
+    /// same hosted zone.
     pub processing: Duration,
-    /// Whether load balancers have names as AWS's have, `shop-1234567890.eu-west-1.elb.amazonaws.com`, which only the dev
-    /// cloud's name server knows; otherwise a load balancer's name is its address.
+    /// Whether load balancers have names as AWS's have, `shop-1234567890.eu-west-1.elb.amazonaws.com`, which only the
+    /// dev cloud's name server knows; otherwise a load balancer's name is its address.
     pub balancer_names: bool,
 }
 

@@ -40,8 +40,8 @@ impl Asked {
         Self { rig: Rig::on(DevCloud::start(options).await.unwrap(), seed, Duration::from_millis(20)).await, http }
     }
 
-    /// The answer to a form, in which `{blue}`, `{green}`, `{balancer}`, `{listener}`, `{vpc}`, `{a}` and `{b}` stand for
-    /// the seed's groups, load balancer, listener, VPC and subnets.
+    /// The answer to a form, in which `{blue}`, `{green}`, `{balancer}`, `{listener}`, `{vpc}`, `{a}` and `{b}` stand
+    /// for the seed's groups, load balancer, listener, VPC and subnets.
     async fn ask(&self, form: &str) -> Told {
         let world = &self.rig.world;
         let mut form = form.to_owned();

@@ -91,8 +91,9 @@ pub(super) struct Behavior {
     /// A fault that calls meet: CALLS=KIND,FIELD=VALUE,…, for example 'elbv2:ModifyRule=throttle,every=3'.
     ///
     /// CALLS is a service and an operation, with `*` for any text: ec2:Describe*, ec2:*, *. KIND is throttle; error
-    /// (with code, and status and message if wanted); lose-answer; delay, delay-effect or stale (each with by, for example
-    /// by=2s); reset; or reset-after-effect. every=N, after=N, times=N and probability=P say which calls meet it.
+    /// (with code, and status and message if wanted); lose-answer; delay, delay-effect or stale (each with by, for
+    /// example by=2s); reset; or reset-after-effect. every=N, after=N, times=N and probability=P say which calls meet
+    /// it.
     #[arg(long = "fault", value_name = "FAULT", help_heading = WRONG)]
     fault: Vec<Fault>,
     /// A YAML file of faults: `faults:`, and below it a list with the same fields.

@@ -44,7 +44,8 @@ pub struct Settings {
     pub client_port: bool,
     /// `routing.http.xff_header_processing.mode`.
     pub forwarded_for: ForwardedFor,
-    /// `load_balancing.cross_zone.enabled`: whether nodes send to targets in other zones, unless a group says otherwise.
+    /// `load_balancing.cross_zone.enabled`: whether nodes send to targets in other zones, unless a group says
+    /// otherwise.
     pub cross_zone: bool,
     /// The zones it is enabled in. Without any, zones play no part.
     pub zones: Vec<String>,

@@ -61,15 +61,14 @@ impl Front {
             Ok(way) => link.front.forward(&link, &settings, way, parts, body, ending).await,
             Err(page) => Err((page, ending)),
         };
-        let mut response = answered.unwrap_or_else(|(page, ending)| link.front.make_up(page, ending));
+        let mut response = answered.unwrap_or_else(|(page, ending)| link.front.make_up(*page, ending));
         if version <= Version::HTTP_11 && link.opened.elapsed() >= settings.timeouts.client_keep_alive {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    fn make_up(&self, page: Box<Page>, mut ending: Ending) -> Response<AnswerBody> {
-        let page = *page;
+    fn make_up(&self, page: Page, mut ending: Ending) -> Response<AnswerBody> {
         self.count_own(page.status);
         ending.answers(page.status, &page.headers);
         let mut response = Response::new(AnswerBody::made(page.body, Some(ending)));

@@ -130,7 +130,8 @@ impl Writer {
         }
     }
 
-    /// `[prefix/]AWSLogs/account/elasticloadbalancing/region/yyyy/mm/dd/account_elasticloadbalancing_region_id_end_ip_random.log.gz`
+    /// `[prefix/]AWSLogs/account/elasticloadbalancing/region/yyyy/mm/dd/` and
+    /// `account_elasticloadbalancing_region_id_end_ip_random.log.gz`
     fn name(&self) -> String {
         let LogPlace { prefix, account, region, address, .. } = &self.place;
         let slash = if prefix.is_empty() { "" } else { "/" };

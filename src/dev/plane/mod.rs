@@ -1,8 +1,8 @@
-//! The data plane: a real reverse proxy with the semantics of an Application Load Balancer, flows with those of a Network
-//! Load Balancer, and their health probe.
+//! The data plane: a real reverse proxy with the semantics of an Application Load Balancer, flows with those of a
+//! Network Load Balancer, and their health probe.
 //!
-//! The control plane makes a [`Balancer`], describes what its listeners do as [`Routes`] over [`Group`]s of [`Target`]s,
-//! and swaps them atomically, for each node by itself. Nothing here knows about XML or processes.
+//! The control plane makes a [`Balancer`], describes what its listeners do as [`Routes`] over [`Group`]s of
+//! [`Target`]s, and swaps them atomically, for each node by itself. Nothing here knows about XML or processes.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -18,8 +18,8 @@
 //!
 //! What is not here: mutual TLS, connection and health-check logs, UDP, WAF, Lambda targets, authentication, anomaly
 //! mitigation, and desync mitigation modes: a request that is ambiguous is always refused, as in AWS's `strictest`. The
-//! health of targets, and which targets a group has, are known to all nodes at once; only rules reach each node after its
-//! own delay.
+//! health of targets, and which targets a group has, are known to all nodes at once; only rules reach each node after
+//! its own delay.
 
 mod balancer;
 mod body;

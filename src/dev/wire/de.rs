@@ -1,5 +1,5 @@
-//! A serde `Deserializer` over the tree of a request. In a form everything is text, and the input's types say what it is;
-//! in JSON and CBOR the types must also fit.
+//! A serde `Deserializer` over the tree of a request. In a form everything is text, and the input's types say what it
+//! is; in JSON and CBOR the types must also fit.
 
 use std::fmt;
 

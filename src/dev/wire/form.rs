@@ -12,8 +12,8 @@ use super::de::ParamError;
 pub(super) const DEPTH_MAX: usize = 16;
 /// How many parameters one request may have; AWS's own request size limits allow fewer.
 const PARAMS_MAX: usize = 10_000;
-/// How many values a request in JSON or CBOR may have: 1,000 metrics of `PutMetricData` may have 150 values each, and as
-/// many counts.
+/// How many values a request in JSON or CBOR may have: 1,000 metrics of `PutMetricData` may have 150 values each, and
+/// as many counts.
 const VALUES_MAX: usize = 400_000;
 
 /// A parameter, a structure or a list of a request.

@@ -3,7 +3,7 @@
 //!
 //! | service | protocol | request | answer |
 //! |---|---|---|---|
-//! | ELBv2, Auto Scaling, CloudWatch, SNS, STS | awsQuery | form, lists as `Name.member.N` | `<OpResponse><OpResult>…` |
+//! | ELBv2, Auto Scaling, CloudWatch, SNS, STS | query | form, lists as `Name.member.N` | `<OpResponse><OpResult>…` |
 //! | EC2 | ec2Query | form, lists as `Name.N` | `<OpResponse>…`, lists as `<item>` |
 //! | Route 53, S3 | restXml | path, query string and XML | the operation's own document |
 //! | SSM, ACM | awsJson1.1 | JSON, operation in `X-Amz-Target` | JSON |

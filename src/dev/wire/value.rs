@@ -1,4 +1,5 @@
-//! An answer as a tree of values, whatever protocol it is written in, and the values of requests that are more than text.
+//! An answer as a tree of values, whatever protocol it is written in, and the values of requests that are more than
+//! text.
 
 use std::collections::BTreeMap;
 use std::fmt;

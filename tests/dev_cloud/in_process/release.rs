@@ -1,4 +1,5 @@
-//! The real engine against the dev cloud in-process: a deploy and a rollback in virtual time, with traffic all the while.
+//! The real engine against the dev cloud in-process: a deploy and a rollback in virtual time, with traffic all the
+//! while.
 
 use std::io::Write;
 use std::sync::Arc;

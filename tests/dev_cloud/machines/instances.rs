@@ -14,15 +14,15 @@ async fn filters_match_by_all_names_any_value_and_wildcards() {
     };
     let (star, plain) = (tagged("a*c").await, tagged("abc").await);
     assert_eq!(find(&rig, &[("tag:path", "a?c")]).await, [star.clone(), plain.clone()]);
-    assert_eq!(find(&rig, &[("tag:path", "a\\*c")]).await, [star.clone()], "a backslash makes it a star");
-    assert_eq!(find(&rig, &[("tag-key", "pa*"), ("instance-id", &plain)]).await, [plain.clone()]);
+    assert_eq!(find(&rig, &[("tag:path", "a\\*c")]).await, std::slice::from_ref(&star), "a backslash makes it a star");
+    assert_eq!(find(&rig, &[("tag-key", "pa*"), ("instance-id", &plain)]).await, std::slice::from_ref(&plain));
     assert_eq!(find(&rig, &[("availability-zone-id", "euw1-az1"), ("instance-type", "t3.*")]).await.len(), 2);
     assert!(find(&rig, &[("spot-instance-request-id", "*")]).await.is_empty(), "no instance has one");
     assert_eq!(find(&rig, &[("network-interface.group-name", "default")]).await.len(), 2);
     let either = Filter::builder().name("tag:path").values("nothing").values("abc").build();
     let found = rig.ec2.describe_instances().filters(either).send().await.unwrap();
     assert_eq!(found.reservations().len(), 1);
-    let unknown = rig.ec2.describe_instances().filters(filter("colour", "blue")).send().await;
+    let unknown = rig.ec2.describe_instances().filters(filter("hue", "blue")).send().await;
     assert_eq!(code(unknown), "InvalidParameterValue");
     rig.cloud.shutdown().await;
 }

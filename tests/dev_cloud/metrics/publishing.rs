@@ -26,7 +26,8 @@ pub(super) struct Stage {
     pub(super) groups: [String; 2],
 }
 
-/// A load balancer with two healthy targets in its blue group and an empty green one, half a minute after a whole minute.
+/// A load balancer with two healthy targets in its blue group and an empty green one, half a minute after a whole
+/// minute.
 pub(super) async fn stage(delay: Duration) -> Stage {
     let image = Image::in_memory(AppOptions::new("v0"), 8080);
     let options = DevOptions {

@@ -5,7 +5,7 @@
 //! | `group`, `member`, `template` | what exists |
 //! | `create`, `update`, `delete`, `describe`, `tagging`, `processes`, `limits` | calls on groups |
 //! | `capacity`, `membership`, `health` | calls on sizes and instances, and what the group's loop does about them |
-//! | `hooks`, `sources`, `schedule`, `policies`, `tracking`, `notifications`, `refresh`, `warm` | what a group can have besides |
+//! | `hooks`, `sources`, `schedule`, `policies`, `tracking`, `notifications`, … | what else a group can have |
 //! | `select` | which instance ends, and where the next one starts |
 //! | `activity` | what a group did, and why, in AWS's words |
 //! | `machines`, `traffic`, `alarms` | all that this service asks of EC2, of load balancing and of CloudWatch |

@@ -266,7 +266,9 @@ mod tests {
         }
 
         #[test]
-        fn the_next_one_goes_where_fewest_are(members in prop::collection::vec((0..3_usize, 1..2_u32, Just(false)), 0..20)) {
+        fn the_next_one_goes_where_fewest_are(
+            members in prop::collection::vec((0..3_usize, 1..2_u32, Just(false)), 0..20)
+        ) {
             let group = group(&members, vec![Termination::Default]);
             let counts = zone_counts(&group);
             let places = places(&group.settings, &counts, group.launched);

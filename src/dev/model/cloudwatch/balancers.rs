@@ -1,8 +1,8 @@
 //! What load balancers publish every minute, under AWS's names and dimensions.
 //!
-//! A minute without requests has no points, except those of hosts. `RequestCountPerTarget` alone is there with the value
-//! 0 for a group without requests while its load balancer has some for others: that is why a group of instances that
-//! follows it shrinks when its traffic goes elsewhere. What the load balancer
+//! A minute without requests has no points, except those of hosts. `RequestCountPerTarget` alone is there with the
+//! value 0 for a group without requests while its load balancer has some for others: that is why a group of instances
+//! that follows it shrinks when its traffic goes elsewhere. What the load balancer
 //! itself answers (`HTTPCode_ELB_…`) is never told per target group, so a group without a healthy target shows as a 503
 //! of its load balancer and as nothing else.
 
@@ -198,8 +198,8 @@ impl Paper<'_> {
         self.targets(Some(&group.name), added.target_answers, added.connection_errors, times);
     }
 
-    /// What targets answered: of one group, or of all groups of the load balancer. Times are by the bits of the seconds,
-    /// which for positive numbers have the same order.
+    /// What targets answered: of one group, or of all groups of the load balancer. Times are by the bits of the
+    /// seconds, which for positive numbers have the same order.
     fn targets(&mut self, group: Option<&str>, answers: [u64; 5], connection_errors: u64, times: BTreeMap<u64, u64>) {
         let balancer = self.balancer.to_owned();
         let mut of = vec![("LoadBalancer", balancer.as_str())];

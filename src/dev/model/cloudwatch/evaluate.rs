@@ -22,7 +22,8 @@ pub(super) struct Found {
     pub(super) newest: Option<f64>,
 }
 
-/// Evaluates an alarm at `now`: over the newest whole minutes, which is why windows move on by a minute, not by a period.
+/// Evaluates an alarm at `now`: over the newest whole minutes, which is why windows move on by a minute, not by a
+/// period.
 pub(super) fn evaluate(alarm: &Alarm, store: &Store, now: Timestamp) -> Found {
     let (needed, of) = alarm.m_of_n();
     let period = i64::from(alarm.period_seconds() / 60).max(1);

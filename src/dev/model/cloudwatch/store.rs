@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::metric::Metric;
 use super::point::Point;
 
-/// How long points of one minute are kept. AWS keeps sums over 5 minutes for 63 days and over an hour for 455; we do not.
+/// How long points of one minute are kept. AWS keeps sums over 5 minutes for 63 days and over an hour for 455; we do
+/// not.
 const KEPT_MINUTES: i64 = 15 * 24 * 60;
 /// How long a metric without new points is listed.
 const LISTED: SignedDuration = SignedDuration::from_hours(14 * 24);

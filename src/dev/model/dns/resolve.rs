@@ -25,7 +25,8 @@ impl Resolver {
         Self { cloud: Arc::downgrade(cloud), cache: Mutex::default() }
     }
 
-    /// The addresses of `name`, from the cache as long as they live; none if the name has none, or the dev cloud is gone.
+    /// The addresses of `name`, from the cache as long as they live; none if the name has none, or the dev cloud is
+    /// gone.
     pub fn resolve(&self, name: &str) -> Vec<IpAddr> {
         let (Some(cloud), Ok(name)) = (self.cloud.upgrade(), normal(name)) else { return Vec::new() };
         let now = cloud.clock.now();

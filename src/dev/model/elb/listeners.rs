@@ -148,7 +148,6 @@ pub(super) fn not_found() -> ApiError {
 }
 
 /// What a create call leads to before its socket is bound.
-#[expect(clippy::large_enum_variant, reason = "made once for each listener, and taken apart at once")]
 enum Begun {
     /// The same listener was there already.
     Exists(Xml),

@@ -60,7 +60,8 @@ impl LoadBalancer {
         });
     }
 
-    /// Where the access log goes, if it is enabled and the dev cloud has a folder for logs: the bucket is a folder in it.
+    /// Where the access log goes, if it is enabled and the dev cloud has a folder for logs: the bucket is a folder in
+    /// it.
     fn access_log(&self, cloud: &Cloud) -> Option<plane::LogPlace> {
         let logs = cloud.logs.as_ref().filter(|_| is_true(&self.attributes, "access_logs.s3.enabled"))?;
         let mut owner = self.arn().split(':').skip(3);
@@ -131,8 +132,8 @@ impl TargetGroup {
 }
 
 impl Listener {
-    /// What it speaks, with its certificates as they are now. A certificate that was never imported or requested is made
-    /// up, so that any ARN will do.
+    /// What it speaks, with its certificates as they are now. A certificate that was never imported or requested is
+    /// made up, so that any ARN will do.
     pub(super) fn speaks(&self, acm: &Acm) -> Result<plane::Protocol, plane::InvalidCertificate> {
         let Some(tls) = &self.tls else {
             return Ok(if self.protocol == Protocol::Tcp { plane::Protocol::Tcp } else { plane::Protocol::Http });

@@ -19,7 +19,8 @@ const METADATA_BYTES_MAX: usize = 2048;
 pub(super) struct Object {
     #[serde(with = "bodies")]
     pub(super) body: Bytes,
-    /// Without quotation marks: the MD5 in hexadecimal digits; of parts' MD5s, with `-N` behind it, for multipart uploads.
+    /// Without quotation marks: the MD5 in hexadecimal digits; of parts' MD5s, with `-N` behind it, for multipart
+    /// uploads.
     pub(super) etag: String,
     pub(super) checksum: Checksum,
     pub(super) attributes: Attributes,
