@@ -6,7 +6,8 @@
 //! | `name_server` | DNS over sockets |
 //! | `model` | what exists, and the rules that AWS applies to it |
 //! | [`access`] | who may do what: identities, signatures, policies |
-//! | `admin` | what tests and people ask of it that no AWS client does |
+//! | `admin`, `compute` | what tests and people ask of it that no AWS client does |
+//! | `snapshot`, `store` | its state in a file, its buckets for code in the same process |
 //! | `in_process` | the same without a socket, for tests that own time |
 //! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
@@ -14,13 +15,13 @@
 //! | [`network`] | what connections go over: sockets, or pipes in memory |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
-//! | [`machine`] | instances as child processes, and the image catalogue |
+//! | [`machine`] | instances as child processes, containers or programs in memory, and the image catalogue |
 //! | [`app`], [`load`] | the demo's program and its load generator |
 //! | [`seed`] | a small world to start from |
 //!
 //! What differs from AWS: instances are reached on addresses of the dev cloud's own block (AWS has no VPC in 127/8);
-//! in a VPC of other addresses, that address is the instance's public one where it has one. Load balancers
-//! have one address, which is also their DNS name, signatures are not checked, and there is no TLS.
+//! in a VPC of other addresses, that address is the instance's public one where it has one. Load balancers have one
+//! address, which is also their DNS name unless names as AWS's are asked for. The rest is in `docs/limitations.md`.
 
 pub mod access;
 mod admin;
