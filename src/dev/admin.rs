@@ -1,4 +1,4 @@
-//! What tests and people ask of a running dev cloud that no AWS client does: faults, counts, images, a new start.
+//! What tests and people ask of a running dev cloud that no AWS client does: faults, counts, images, shortages, a new start.
 //!
 //! | request | what it does |
 //! |---|---|
@@ -10,6 +10,8 @@
 //! | `DELETE /_switchback/calls` | counts from 0 again |
 //! | `GET /_switchback/images` | the image catalogue: ids and states |
 //! | `PUT /_switchback/images/AMI` | sets an image's `state`, or adds one that runs the program of another (`like`) |
+//! | `PUT /_switchback/capacity/REGION` | what the default account's `shortages` and `vcpus-max` in a region are from now on; none if missing |
+//! | `PUT /_switchback/instances/ID` | makes an instance fail its status checks, or pass them again: `{"impaired": true}` |
 //! | `POST /_switchback/reset` | deletes everything in every account and region, all faults and all counts |
 //!
 //! Only from loopback, and not for pages in a browser: requests with an `Origin`, or for a host that is no address of
@@ -26,6 +28,8 @@ use serde_json::{Value, json};
 use super::cloud::Cloud;
 use super::faults::Fault;
 use super::machine::ImageState;
+use super::model::{Capacity, Shortage};
+use super::wire::is_region;
 
 /// What all paths begin with; no AWS client has such a path, because no bucket's name can begin like this.
 const PREFIX: &str = "/_switchback/";
@@ -108,6 +112,15 @@ async fn run(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<(StatusCode
         }
         (&Method::GET, ["images"]) => ok(images(cloud)),
         (&Method::PUT, ["images", id]) => set_image(cloud, id, &read(request)?).map(|said| (StatusCode::OK, said)),
+        (&Method::PUT, ["capacity", region]) => {
+            set_capacity(cloud, region, read(request)?)?;
+            done()
+        }
+        (&Method::PUT, ["instances", id]) => {
+            let SetInstance { impaired } = read(request)?;
+            let none = || Refused(StatusCode::NOT_FOUND, format!("there is no instance {id}"));
+            cloud.set_impaired(id, impaired).then_some((StatusCode::OK, json!({}))).ok_or_else(none)
+        }
         (&Method::POST, ["reset"]) => {
             cloud.reset().await;
             done()
@@ -115,7 +128,8 @@ async fn run(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<(StatusCode
         (method, _) => {
             let said = format!(
                 "{method} {} is nothing here: expected GET health, GET/POST/DELETE faults, DELETE faults/ID, \
-                 GET/DELETE calls, GET images, PUT images/AMI or POST reset, all below {PREFIX}",
+                 GET/DELETE calls, GET images, PUT images/AMI, PUT capacity/REGION, PUT instances/ID or POST reset, all \
+                 below {PREFIX}",
                 request.uri().path()
             );
             Err(Refused(StatusCode::NOT_FOUND, said))
@@ -150,6 +164,33 @@ fn images(cloud: &Cloud) -> Value {
     let catalogue = cloud.catalogue();
     let state = |(id, image): (&String, &super::machine::Image)| (id.clone(), json!({ "state": image.state }));
     json!({ "images": catalogue.images.iter().map(state).collect::<serde_json::Map<_, _>>() })
+}
+
+/// What a region has room for; it stands in place of what was said before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SetCapacity {
+    #[serde(default)]
+    shortages: Vec<Shortage>,
+    /// No limit if it is missing.
+    #[serde(default)]
+    vcpus_max: Option<u32>,
+}
+
+fn set_capacity(cloud: &Cloud, region: &str, set: SetCapacity) -> Result<(), Refused> {
+    if !is_region(region) {
+        return Err(Refused(StatusCode::BAD_REQUEST, format!("{region:?} is not a region")));
+    }
+    cloud.set_capacity(region, |capacity| {
+        *capacity = Capacity { shortages: set.shortages, vcpus_max: set.vcpus_max };
+    });
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetInstance {
+    impaired: bool,
 }
 
 #[derive(Deserialize)]

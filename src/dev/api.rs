@@ -19,8 +19,16 @@ use super::wire::{ApiError, Body, Credential, Node, Protocol, Scope, Service, Wr
 /// The answer is lost, as a fault wants it.
 pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<Response<Bytes>, LostAnswer> {
     let (head, body) = request.into_parts();
-    let credential = Credential::of(&head);
-    let service = credential.as_ref().map_or(Service::Sts, |credential| credential.service);
+    let (credential, service) = match Credential::of(&head) {
+        Ok(credential) => {
+            let service = credential.service;
+            (Ok(credential), service)
+        }
+        Err(error) => match model::refuse_unsigned(&head) {
+            Some(refused) => (Err(refused), Service::S3),
+            None => (Err(error), Service::Sts),
+        },
+    };
     let protocol = Protocol::of(service, &head.headers);
     let request_id = request_id(cloud);
     let refuse =
@@ -44,7 +52,11 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         Err(Stopped::Refused(error)) => return Ok(refuse(&error)),
         Err(Stopped::Lost(lost)) => return Err(lost),
     };
-    let asked = call.form().map_or(Asked::Rest(&head, &body), Asked::Form);
+    let asked = match &call {
+        Call::Form(form) => Asked::Form(form),
+        Call::Dns(_) => Asked::Rest(&head, &body),
+        Call::S3(call) => Asked::S3(call),
+    };
     let result = match access::authorize(cloud, &scope, &operation, asked) {
         Ok(()) => call.run(cloud, &scope, (&operation, &request_id), passed.past.as_ref()).await,
         Err(denied) => Err(denied),

@@ -2,38 +2,46 @@
 
 use super::DevCloud;
 use super::access::DEFAULT_ACCOUNT;
-use super::model::{Place, Shortage};
+use super::cloud::Cloud;
+use super::model::{Capacity, Place, Shortage};
 
 impl DevCloud {
     /// Sets what a region of the default account is short of from now on, in place of earlier shortages; running
     /// instances go on.
     pub fn set_shortages(&self, region: &str, shortages: Vec<Shortage>) {
-        let mut world = self.cloud.world();
-        let (region, _) = world.region(&default_place(region));
-        region.ec2.capacity.shortages = shortages;
+        self.cloud.set_capacity(region, |capacity| capacity.shortages = shortages);
     }
 
     /// Sets how many vCPUs the default account's instances may have in a region; `None` for as many as they like.
     pub fn set_vcpu_limit(&self, region: &str, vcpus_max: Option<u32>) {
-        let mut world = self.cloud.world();
-        let (region, _) = world.region(&default_place(region));
-        region.ec2.capacity.vcpus_max = vcpus_max;
+        self.cloud.set_capacity(region, |capacity| capacity.vcpus_max = vcpus_max);
     }
 
     /// Makes an instance fail its status checks, or pass them again, in whichever account and region it is; false if
     /// there is no such instance.
     pub fn set_impaired(&self, instance: &str, impaired: bool) -> bool {
-        let since = impaired.then(|| self.cloud.clock.now());
-        let found = {
-            let mut world = self.cloud.world();
-            let mut regions = world.accounts.values_mut().flat_map(|account| account.regions.values_mut());
-            regions.any(|region| region.ec2.set_impaired(instance, since))
-        };
-        self.cloud.changed();
-        found
+        self.cloud.set_impaired(instance, impaired)
     }
 }
 
-fn default_place(region: &str) -> Place {
-    Place { account: DEFAULT_ACCOUNT.to_owned(), region: region.to_owned() }
+impl Cloud {
+    /// Changes what a region of the default account has room for.
+    pub(crate) fn set_capacity(&self, region: &str, change: impl FnOnce(&mut Capacity)) {
+        let mut world = self.world();
+        let place = Place { account: DEFAULT_ACCOUNT.to_owned(), region: region.to_owned() };
+        let (region, _) = world.region(&place);
+        change(&mut region.ec2.capacity);
+    }
+
+    /// Makes an instance fail its status checks, or pass them again; false if there is no such instance.
+    pub(crate) fn set_impaired(&self, instance: &str, impaired: bool) -> bool {
+        let since = impaired.then(|| self.clock.now());
+        let found = {
+            let mut world = self.world();
+            let mut regions = world.accounts.values_mut().flat_map(|account| account.regions.values_mut());
+            regions.any(|region| region.ec2.set_impaired(instance, since))
+        };
+        self.changed();
+        found
+    }
 }

@@ -23,6 +23,10 @@ assert refused(dns.create_hosted_zone, Name="example.com", CallerReference="1")[
 dns.get_waiter("resource_record_sets_changed").wait(Id=made["ChangeInfo"]["Id"], WaiterConfig={"Delay": 0.05})
 assert [each["Name"] for each in dns.list_hosted_zones_by_name()["HostedZones"]] == ["example.com."]
 assert dns.get_hosted_zone_count()["HostedZoneCount"] == 1
+# Ansible asks this of every zone that it finds.
+signing = dns.get_dnssec(HostedZoneId=zone)
+assert (signing["Status"]["ServeSignature"], signing["KeySigningKeys"]) == ("NOT_SIGNING", [])
+assert refused(dns.get_dnssec, HostedZoneId="Z0")[0] == "NoSuchHostedZone"
 assert dns.update_hosted_zone_comment(Id=zone, Comment="other")["HostedZone"]["Config"]["Comment"] == "other"
 assert dns.list_hosted_zones(HostedZoneType="PrivateHostedZone")["HostedZones"] == []
 

@@ -36,11 +36,12 @@ pub(crate) use autoscaling::start as start_scaling;
 pub(crate) use cloudwatch::start as start_metrics;
 pub use dns::Resolver;
 pub(crate) use dns::{DnsCall, Line, Outcome, parse_value, run as run_dns};
+pub(crate) use ec2::Capacity;
 pub use ec2::Shortage;
 pub(crate) use elb::{BalancerSample, GroupSample, Hosts};
 pub(crate) use operation::{Operation, operations};
 pub use s3::BucketOptions;
-pub(crate) use s3::{InProgress, S3Call, make_bucket};
+pub(crate) use s3::{InProgress, S3Call, make_bucket, refuse_unsigned};
 pub use sns::PublishedMessage;
 
 /// Everything that exists.

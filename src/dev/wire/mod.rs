@@ -34,7 +34,7 @@ pub(crate) use form::Node;
 pub(crate) use form::parse_form;
 pub(crate) use page::page;
 pub(crate) use request::read_call;
-pub(crate) use scope::{Credential, Scope};
+pub(crate) use scope::{Credential, Scope, is_region};
 pub(crate) use service::{Protocol, Service};
 pub(crate) use value::{Blob, Fields, Time, Value};
 pub(crate) use xml::Xml;

@@ -84,8 +84,7 @@ impl Credential {
             let known = Service::ALL.map(Service::signing_name).join(", ");
             ApiError::new("UnknownService", format!("the dev cloud has {known}, but was asked for {service}"))
         })?;
-        let fit = !region.is_empty() && region.len() <= 32;
-        if !fit || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if !is_region(region) {
             return Err(incomplete(format!("{region:?} is not a region")));
         }
         let signed_headers = find("SignedHeaders").unwrap_or_default().split(';');
@@ -96,6 +95,12 @@ impl Credential {
         let signature = find("Signature").unwrap_or_default().to_owned();
         Ok(Self { service, region: region.to_owned(), access_key, date, signed_headers, signature, presigned })
     }
+}
+
+/// Whether this can be the name of a region.
+pub(crate) fn is_region(name: &str) -> bool {
+    let fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(fit)
 }
 
 /// The `X-Amz-…` parameters of a presigned request without that prefix; `None` if it is not one.

@@ -108,6 +108,47 @@ async fn a_reset_leaves_nothing_but_the_images() {
 }
 
 #[tokio::test]
+async fn a_region_runs_out_of_capacity_and_of_quota_and_has_room_again() {
+    let rig = Rig::start(options(), empty()).await;
+    let admin = Admin::of(&rig.cloud);
+    let config = rig.cloud.sdk_config("eu-west-1").into_builder();
+    let ec2 = aws_sdk_ec2::Client::new(&config.retry_config(aws_config::retry::RetryConfig::disabled()).build());
+    let launch = async || {
+        let run = ec2.run_instances().image_id(V0).instance_type("t3.micro".into()).min_count(1).max_count(1);
+        run.subnet_id(&rig.world.subnets[0]).send().await
+    };
+    let set = async |said: Value| admin.ask("PUT", "capacity/eu-west-1", Some(said)).await;
+    assert_eq!(set(json!({ "shortages": [{ "instance-type": "t3.micro", "instances-max": 1 }] })).await.0, 200);
+    let first = launch().await.unwrap().instances()[0].instance_id().unwrap().to_owned();
+    assert_eq!(code(launch().await), "InsufficientInstanceCapacity");
+    assert_eq!(set(json!({ "vcpus-max": 2 })).await.0, 200);
+    assert_eq!(code(launch().await), "VcpuLimitExceeded", "the shortage is over, the quota is used up");
+    assert_eq!(set(json!({})).await, (200, json!({})));
+    launch().await.unwrap();
+    for (path, said) in [
+        ("capacity/eu-west-1", json!({ "vcpus": 2 })),
+        ("capacity/eu-west-1", json!({ "shortages": [{ "zone": "eu-west-1a" }] })),
+        ("capacity/Nowhere!", json!({})),
+        ("instances/i-1", json!({ "state": "impaired" })),
+    ] {
+        assert_eq!(admin.ask("PUT", path, Some(said.clone())).await.0, 400, "{path} {said}");
+    }
+
+    rig.until_instance(&first, "running").await;
+    let status = async || {
+        let found = ec2.describe_instance_status().instance_ids(&first).send().await.unwrap();
+        found.instance_statuses()[0].instance_status().unwrap().status().unwrap().as_str().to_owned()
+    };
+    let path = format!("instances/{first}");
+    assert_eq!(admin.ask("PUT", &path, Some(json!({ "impaired": true }))).await.0, 200);
+    assert_eq!(status().await, "impaired");
+    assert_eq!(admin.ask("PUT", &path, Some(json!({ "impaired": false }))).await.0, 200);
+    assert_ne!(status().await, "impaired");
+    assert_eq!(admin.ask("PUT", "instances/i-1", Some(json!({ "impaired": true }))).await.0, 404);
+    rig.cloud.shutdown().await;
+}
+
+#[tokio::test]
 async fn pages_in_a_browser_are_refused() {
     let cloud = DevCloud::start(options()).await.unwrap();
     let admin = Admin::of(&cloud);

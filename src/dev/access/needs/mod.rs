@@ -27,6 +27,7 @@ use http::request::Parts;
 use super::denial;
 use super::policy::{Context, Question, Verdict};
 use crate::dev::cloud::Cloud;
+use crate::dev::model::S3Call;
 use crate::dev::wire::{ApiError, Node, Scope, Service};
 use asked::Ask;
 
@@ -48,6 +49,8 @@ pub(crate) enum Asked<'a> {
     Form(&'a Node),
     /// Told apart by its method and path.
     Rest(&'a Parts, &'a Bytes),
+    /// S3's, which knows what it is about.
+    S3(&'a S3Call),
 }
 
 /// Whether the caller's policies grant everything that a call needs.
@@ -63,7 +66,7 @@ pub(crate) fn authorize(cloud: &Arc<Cloud>, scope: &Scope, operation: &str, aske
             return Ok(());
         }
         (Service::Route53, Asked::Rest(head, body)) => route53::needs(operation, head, body),
-        (Service::S3, Asked::Rest(head, _)) => s3::needs(operation, head),
+        (Service::S3, Asked::S3(call)) => s3::needs(operation, call),
         (Service::Elbv2, Asked::Form(form)) => elb::needs(&ask, operation, form),
         (Service::Ec2, Asked::Form(form)) if operation == "RunInstances" => run_instances::needs(&ask, form),
         (Service::Ec2, Asked::Form(form)) => ec2::needs(&ask, operation, form),

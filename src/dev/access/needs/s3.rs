@@ -1,21 +1,21 @@
-//! S3's operations: bucket and key stand in the path.
-
-use http::request::Parts;
+//! S3's operations: bucket and key stand in the path, or the bucket in the name of the host.
 
 use super::Need;
 use crate::dev::access::policy::Context;
+use crate::dev::model::S3Call;
 
-pub(super) fn needs(operation: &str, head: &Parts) -> Vec<Need> {
+pub(super) fn needs(operation: &str, call: &S3Call) -> Vec<Need> {
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let path = head.uri.path().trim_start_matches('/');
-    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let bucket_arn = format!("arn:aws:s3:::{}", decoded(bucket));
-    let object_arn = format!("{bucket_arn}/{}", decoded(key));
+    // What is carried out is what is asked about, so both read the request in the same place.
+    let (bucket, key) = call.resource().split_once('/').unwrap_or((call.resource(), ""));
+    let bucket_arn = format!("arn:aws:s3:::{bucket}");
+    let object_arn = format!("{bucket_arn}/{key}");
     let mut context = Context::default();
-    let query = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let query = url::form_urlencoded::parse(call.request().uri().query().unwrap_or_default().as_bytes());
     let query: Vec<_> = query.collect();
     let parameter = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, value)| value.to_string());
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| call.request().headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let need = |action: &str, arn: &str, context: &Context| Need::new(format!("s3:{action}"), arn, context.clone());
     match operation {
         "ListBuckets" => vec![need("ListAllMyBuckets", "*", &context)],

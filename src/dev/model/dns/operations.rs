@@ -72,6 +72,10 @@ routes! {
         r.no_query()?;
         zone::get(c, r.part(0))
     }),
+    ("GetDNSSEC", "zones are not signed", "GET", "hostedzone/*/dnssec", |c, r| {
+        r.no_query()?;
+        zone::dnssec(c, r.part(0))
+    }),
     ("ListHostedZones", "no delegation sets", "GET", "hostedzone", |c, r| zone::list(c, &r.query)),
     ("ListHostedZonesByName", "", "GET", "hostedzonesbyname", |c, r| zone::list_by_name(c, &r.query)),
     ("GetHostedZoneCount", "", "GET", "hostedzonecount", |c, r| r.no_query().map(|()| zone::count(c))),

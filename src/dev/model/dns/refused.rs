@@ -1,7 +1,7 @@
 //! The rest of Route 53's operations: the dev cloud knows their paths so that it can refuse them by name.
 
 /// Name, method, and path with `*` for what a request fills in.
-pub(super) const REFUSED: [(&str, &str, &str); 47] = [
+pub(super) const REFUSED: [(&str, &str, &str); 46] = [
     ("ActivateKeySigningKey", "POST", "keysigningkey/*/*/activate"),
     ("AssociateVPCWithHostedZone", "POST", "hostedzone/*/associatevpc"),
     ("ChangeCidrCollection", "POST", "cidrcollection/*"),
@@ -25,7 +25,6 @@ pub(super) const REFUSED: [(&str, &str, &str); 47] = [
     ("DisassociateVPCFromHostedZone", "POST", "hostedzone/*/disassociatevpc"),
     ("EnableHostedZoneDNSSEC", "POST", "hostedzone/*/enable-dnssec"),
     ("GetCheckerIpRanges", "GET", "checkeripranges"),
-    ("GetDNSSEC", "GET", "hostedzone/*/dnssec"),
     ("GetGeoLocation", "GET", "geolocation"),
     ("GetQueryLoggingConfig", "GET", "queryloggingconfig/*"),
     ("GetReusableDelegationSet", "GET", "delegationset/*"),

@@ -166,6 +166,17 @@ pub(super) fn get(ctx: &mut Ctx<'_>, id: &str) -> Result<Body, ApiError> {
     Ok(xml.into())
 }
 
+/// No zone is signed: there is nothing in the dev cloud that could turn signing on.
+pub(super) fn dnssec(ctx: &mut Ctx<'_>, id: &str) -> Result<Body, ApiError> {
+    ctx.dns().zone(id)?;
+    let mut xml = Xml::default();
+    xml.node("Status", |xml| {
+        xml.leaf("ServeSignature", "NOT_SIGNING");
+    });
+    xml.node("KeySigningKeys", |_| {});
+    Ok(xml.into())
+}
+
 /// Only a zone without records of its user can be deleted.
 pub(super) fn delete(ctx: &mut Ctx<'_>, id: &str) -> Result<Body, ApiError> {
     let now = ctx.cloud.clock.now();

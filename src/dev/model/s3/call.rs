@@ -123,6 +123,16 @@ impl S3Call {
         &self.operation
     }
 
+    /// What it is about: `BUCKET`, `BUCKET/KEY`, or nothing; decoded.
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The request without what signing put into it.
+    pub(crate) fn request(&self) -> &Request<Bytes> {
+        &self.request
+    }
+
     /// Carries it out.
     pub(crate) async fn run(self, cloud: &Arc<Cloud>, place: &Place, request_id: &str) -> Response<Bytes> {
         let Self { mut request, resource, operation } = self;

@@ -149,7 +149,7 @@ impl S3Host for Hosts {
 }
 
 /// The bucket in a host's name.
-fn bucket_in(host: &str) -> Option<&str> {
+pub(super) fn bucket_in(host: &str) -> Option<&str> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,

@@ -18,6 +18,7 @@ mod options;
 mod reads;
 mod settings;
 mod tagging;
+mod unsigned;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub(crate) use call::S3Call;
 pub(crate) use conditions::InProgress;
 pub(crate) use operations::OPERATIONS;
 pub use options::BucketOptions;
+pub(crate) use unsigned::refuse_unsigned;
 
 use multipart::Upload;
 use objects::Object;
