@@ -53,9 +53,10 @@ fn the_page_of_the_dev_clouds_operations_is_what_it_models() {
     let mut page = String::from(
         "# The dev cloud, operation by operation\n\nWhat `switchback dev` does of each service's operations, as `cargo \
          test --test docs` has compared it with the program.\n\"Supported\" means every parameter that the operation \
-         has; of the others each parameter that is refused is\nnamed, down to the third level of nesting. An operation that is not in\na table, and a parameter that is not \
-         modelled, is refused with an error that names it, never ignored. How to run the\ndev cloud is in the \
-         [guide](guide/dev-cloud.md), where it differs from AWS in the [limitations](limitations.md#the-dev-cloud).\n",
+         has; of the others each parameter that is refused is named,\ndown to the third level of nesting (for Route 53 \
+         and S3 in words). An operation that is not in a table, and a parameter\nthat is not modelled, is refused with \
+         an error that names it, never ignored. How to run the dev cloud is in the\n[guide](guide/dev-cloud.md), where \
+         it differs from AWS in the [limitations](limitations.md#the-dev-cloud).\n",
     );
     for (service, title) in services {
         let rows: Vec<_> = modelled.iter().filter(|each| each.service == service).collect();

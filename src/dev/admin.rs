@@ -1,4 +1,4 @@
-//! What tests and people ask of a running dev cloud that no AWS client does: faults, counts, images, shortages, a new start.
+//! What tests and people ask of a running dev cloud that no AWS client does: faults, counts, shortages, a new start.
 //!
 //! | request | what it does |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `DELETE /_switchback/calls` | counts from 0 again |
 //! | `GET /_switchback/images` | the image catalogue: ids and states |
 //! | `PUT /_switchback/images/AMI` | sets an image's `state`, or adds one that runs the program of another (`like`) |
-//! | `PUT /_switchback/capacity/REGION` | what the default account's `shortages` and `vcpus-max` in a region are from now on; none if missing |
-//! | `PUT /_switchback/instances/ID` | makes an instance fail its status checks, or pass them again: `{"impaired": true}` |
+//! | `PUT /_switchback/capacity/REGION` | the default account's `shortages` and `vcpus-max` there; none if missing |
+//! | `PUT /_switchback/instances/ID` | whether an instance fails its status checks: `{"impaired": true}` |
 //! | `POST /_switchback/reset` | deletes everything in every account and region, all faults and all counts |
 //!
 //! Only from loopback, and not for pages in a browser: requests with an `Origin`, or for a host that is no address of
