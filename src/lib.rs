@@ -14,6 +14,7 @@
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
 //! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config`, `dial` |
 //! | [`clock`], [`chance`] | the time of day and randomness: a test owns both | nothing of the house |
+//! | [`planted`] | bugs on purpose, for the simulation alone | nothing of the house |
 //! | [`dial`] | how connections are opened: the seam of a simulation | nothing of the house |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
 //! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `chance`, `clock`, `dial` |
@@ -28,5 +29,6 @@ pub mod dev;
 pub mod dial;
 pub mod engine;
 pub mod journal;
+pub mod planted;
 pub mod release;
 pub mod report;

@@ -6,6 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, TargetGroupStickinessConfig, TargetGroupTuple,
 };
 
+use crate::planted::{Bug, bug};
 use crate::release::{Color, GroupPin, Traffic};
 
 /// The weight of the color that gets all the traffic.
@@ -118,13 +119,23 @@ pub(super) fn all_to(actions: &[Action], groups: &BTreeMap<Color, GroupPin>, win
         });
     let tuples = groups.iter().map(|(color, group)| {
         let weight = if color == winner { WEIGHT_ALL } else { 0 };
-        TargetGroupTuple::builder().target_group_arn(&group.arn).weight(weight).build()
+        let weight = Some(weight).filter(|weight| *weight > 0 || !bug(Bug::OmitZeroWeight));
+        TargetGroupTuple::builder().target_group_arn(&group.arn).set_weight(weight).build()
     });
     let config = ForwardActionConfig::builder()
         .set_target_groups(Some(tuples.collect()))
         .set_target_group_stickiness_config(stickiness)
         .build();
     list.push(Action::builder().r#type(ActionTypeEnum::Forward).set_order(order).forward_config(config).build());
+    list
+}
+
+/// The same list with the traffic split in halves: what a planted bug sends in between.
+pub(super) fn halves(mut list: Vec<Action>) -> Vec<Action> {
+    let forwards = list.iter_mut().filter_map(|action| action.forward_config.as_mut());
+    for group in forwards.flat_map(|config| config.target_groups.iter_mut().flatten()) {
+        group.weight = Some(WEIGHT_ALL / 2);
+    }
     list
 }
 

@@ -6,6 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::Action;
 use aws_sdk_route53::types::ResourceRecordSet;
 
 use super::{ChangeId, Cloud, CloudError, actions, cli, records};
+use crate::planted::{Bug, bug};
 use crate::release::{Color, Pins, Problem, SwitchPin, Traffic};
 
 /// The switch as AWS had it at one moment. Writes start from it and keep everything of it but the weights.
@@ -143,6 +144,16 @@ impl Cloud {
 
     /// The one place that writes to a switch.
     async fn give(&self, pins: &Pins, reading: &Reading, winner: &Color) -> Result<Option<ChangeId>, CloudError> {
+        if bug(Bug::FlipInTwoSteps)
+            && let Raw::Actions(list) = &reading.raw
+        {
+            let half = actions::halves(actions::all_to(list, &pins.groups, winner));
+            match &pins.route {
+                SwitchPin::Rule { rule, .. } => self.write_rule(rule, half).await?,
+                SwitchPin::DefaultAction { listener, .. } => self.write_listener(listener, half).await?,
+                SwitchPin::Records(_) => {}
+            }
+        }
         match (&pins.route, &reading.raw) {
             (SwitchPin::Rule { rule, .. }, Raw::Actions(list)) => {
                 self.write_rule(rule, actions::all_to(list, &pins.groups, winner)).await.map(|()| None)

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::run::Run;
 use super::{EngineError, Notice};
 use crate::cloud::{CHANGE_TIMEOUT, CloudError, Launch};
+use crate::planted::{Bug, bug};
 use crate::release::{Effect, EffectResult, Event, Pins, Problem};
 
 /// How much time a call has, counted from its announcement. Nothing is sent later than `send`, and a call that was
@@ -45,7 +46,7 @@ impl Run<'_> {
         let limits = Limits::of(&effect);
         let deadline = self.now() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
-        let result = if announced.elapsed() < limits.send {
+        let result = if announced.elapsed() < limits.send || bug(Bug::NoSendDeadline) {
             match tokio::time::timeout(limits.call, self.call(&effect)).await {
                 Ok(Ok(change)) => EffectResult::Accepted { change },
                 Ok(Err(error)) if error.outcome_unknown() || error.transient() => self.unknown(error.to_string()),
@@ -94,6 +95,10 @@ impl Run<'_> {
                 cloud.reference(pins, reading, live, idle).await?;
             }
             Effect::Launch { color, subnet, count, client_token } => {
+                let token = match bug(Bug::NoClientToken) {
+                    true => self.engine.journal.new_run().to_string(),
+                    false => client_token.clone(),
+                };
                 let launch = Launch {
                     environment,
                     color,
@@ -101,13 +106,18 @@ impl Run<'_> {
                     image: &release.image,
                     subnet,
                     count: *count,
-                    client_token,
+                    client_token: &token,
                 };
                 cloud.launch(pins, launch).await?;
             }
             Effect::Register { color, instances } => cloud.register(pins, color, instances).await?,
             Effect::Flip { from, to } => {
                 let reading = self.eyes.reading.as_ref().expect("a flip is decided from a reading");
+                if bug(Bug::DeregisterWithTheFlip) {
+                    let old = self.facts.targets.get(from).into_iter().flat_map(|targets| targets.registered());
+                    let old: Vec<String> = old.map(|target| target.id.clone()).collect();
+                    cloud.deregister(pins, from, &old).await?;
+                }
                 let change = cloud.flip(pins, reading, from, to).await?;
                 return Ok(change.map(|c| c.as_str().to_owned()));
             }

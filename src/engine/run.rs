@@ -10,6 +10,7 @@ use super::look::Eyes;
 use super::{Engine, EngineError, FlipKind, Notice};
 use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
+use crate::planted::{Bug, bug};
 use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
 
 /// How a run ended.
@@ -94,6 +95,7 @@ impl<'a> Run<'a> {
     pub(super) async fn end(mut self, ended: Result<Ending, EngineError>) -> Result<Finish, EngineError> {
         let ended = ended.map_err(|error| self.half_way(error));
         if let Some(session) = self.session.take()
+            && !bug(Bug::KeepTheLease)
             && let Err(error) = session.release().await
         {
             // What ended the run says more than a lease that also ends by itself.
@@ -184,7 +186,7 @@ impl<'a> Run<'a> {
             Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: "a person asked for it".into() },
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
-        let settle = session.settle_until();
+        let settle = session.settle_until().filter(|_| !bug(Bug::NoSettling));
         let unchanged = session.log().entries().len() == self.log.entries().len() + 1;
         if !unchanged {
             self.state = replay(session.log())?;
@@ -195,6 +197,9 @@ impl<'a> Run<'a> {
             while self.now() < until {
                 self.wait(reason.clone(), Some(until)).await?;
             }
+        }
+        if bug(Bug::NoLookAfterTakeover) {
+            return Ok(true);
         }
         if !unchanged || settle.is_some() {
             self.forget();
@@ -220,7 +225,12 @@ impl<'a> Run<'a> {
         let mut next = self.state.clone();
         // An event that cannot follow must never reach the journal.
         next.apply(self.engine.journal.clock().now(), &event)?;
-        let entry = session.append(event.clone()).await?;
+        let unwritten = bug(Bug::NoIntent) && matches!(event, Event::Intent { .. } | Event::Outcome { .. });
+        let written = match unwritten {
+            true => session.log().entries().last(),
+            false => Some(session.append(event.clone()).await?),
+        };
+        let entry = written.expect("taking the lease has written an entry");
         let (seq, at) = (entry.seq, entry.at);
         self.state.apply(at, &event)?;
         self.acted = true;

@@ -12,6 +12,7 @@ use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, PutPaylo
 
 use super::JournalError;
 use super::entry::{BYTES_MAX, name, number};
+use crate::planted::{Bug, bug};
 
 /// How long one request to the storage may take.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -147,7 +148,10 @@ impl Place {
             saw = error.as_ref().map_or_else(no_answer, words);
             let refusal = error.and_then(|error| self.refusal(seq, &error));
             match self.read(seq).await {
-                Ok(Some(found)) if found == *bytes => return Ok(self.committed(seq)),
+                Ok(Some(_)) if bug(Bug::ConflictIsCommit) => return Ok(self.committed(seq)),
+                Ok(Some(found)) if found == *bytes && !bug(Bug::OwnEntryIsConflict) => {
+                    return Ok(self.committed(seq));
+                }
                 Ok(Some(_)) => return Ok(Slot::Taken),
                 Ok(None) => {}
                 Err(unread) if refusal.is_none() => {

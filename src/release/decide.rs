@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Effect, Event, Facts, Memory, Problem, Question, Release, State, Targets};
+use crate::planted::{Bug, bug};
 
 /// What the person or the job wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl Step<'_> {
         let from = &self.release.from;
         let targets = &self.facts.targets[from];
         let needed = self.release.from_count.max(1) as usize;
-        if targets.healthy() >= needed {
+        if targets.healthy() >= needed || bug(Bug::RollbackToTheDead) {
             return Ok(());
         }
         Err(Problem::new(

@@ -10,6 +10,7 @@ use super::{
     Color, Effect, Event, FlipReason, HealthState, InstanceFact, InstanceState, Launched, Phase, ProbeAnswer, Problem,
     Question, TargetFact, Targets, Traffic,
 };
+use crate::planted::{Bug, bug};
 
 /// How many looks in a row must find the new color sick before the traffic goes back.
 const SICK_LOOKS: u32 = 3;
@@ -198,6 +199,9 @@ impl Step<'_> {
         if let Some(unusable) = self.unusable(targets) {
             return self.fail(unusable);
         }
+        if bug(Bug::FlipUnhealthy) && self.exactly_ours(targets) {
+            return Decision::Record(Event::Warmed);
+        }
         let complete = self.exactly_ours(targets) && targets.healthy() >= self.release.count as usize;
         if complete && self.memory.all_healthy(to) >= self.cx.policy.consecutive {
             return Decision::Record(Event::Warmed);
@@ -259,11 +263,13 @@ impl Step<'_> {
                     format!("switchback deploy {} --image {}", self.cx.env, self.release.image),
                 ));
             }
+            Some(_) if bug(Bug::OverwriteForeign) => {}
             Some(other) => return self.block(foreign_writer(self.cx, from, other)),
             None => return Decision::Ask(BTreeSet::from([Question::Traffic])),
         }
         let (new, old) = (&self.facts.targets[to], &self.facts.targets[from]);
-        if !self.exactly_ours(new) || new.healthy() < self.release.count as usize {
+        let whole = self.exactly_ours(new) && new.healthy() >= self.release.count as usize;
+        if !whole && !bug(Bug::FlipUnhealthy) {
             return self.fail(Problem::new(
                 format!("right before the flip, {to} has {}", new.describe()),
                 format!("exactly the {} instance(s) of this release, all healthy", self.release.count),
@@ -293,6 +299,9 @@ impl Step<'_> {
     }
 
     fn read_back(&self) -> Decision {
+        if bug(Bug::SkipReadBack) && self.release.unanswered == 0 {
+            return Decision::Record(Event::Switched);
+        }
         if let Some(decision) = ask(self.facts, [Question::Traffic]) {
             return decision;
         }
@@ -339,6 +348,9 @@ impl Step<'_> {
     }
 
     fn converge(&self, since: Timestamp) -> Decision {
+        if bug(Bug::RetainAtTheAnswer) {
+            return Decision::Record(Event::Converged);
+        }
         let (from, to) = (&self.release.from, &self.release.to);
         let policy = &self.cx.policy;
         let mut questions = vec![Question::Traffic, Question::Targets(to.clone())];
@@ -358,6 +370,7 @@ impl Step<'_> {
         let still_since = match &self.facts.probe {
             Some(ProbeAnswer::New) => self.memory.new_since().map(|t| t.max(since)),
             Some(ProbeAnswer::Alike) | None => Some(since),
+            Some(ProbeAnswer::Unclear { .. }) if bug(Bug::UnknownIsConverged) => Some(since),
             Some(ProbeAnswer::Old { .. } | ProbeAnswer::Unclear { .. }) => None,
         };
         let quiet_at = still_since.map(|t| t + policy.quiet);
@@ -408,9 +421,12 @@ impl Step<'_> {
 
     fn roll_back(&self) -> Decision {
         let (from, to) = (&self.release.from, &self.release.to);
-        let forced = self.release.forced;
+        let forced = self.release.forced || bug(Bug::RollbackToTheDead);
         let back = Effect::Flip { from: to.clone(), to: from.clone() };
         let written = self.release.announced.as_ref().is_some_and(|a| a.effect == back);
+        if written && bug(Bug::SkipReadBackOfRollback) && self.release.unanswered == 0 {
+            return Decision::Record(Event::RolledBack { until: self.cx.now + self.cx.policy.retain });
+        }
         // Read together what a write rests on; to read it back, the traffic is enough.
         let health = (!forced && !written).then(|| Question::Targets(from.clone()));
         if let Some(decision) = ask(self.facts, [Question::Traffic].into_iter().chain(health)) {

@@ -1,7 +1,8 @@
 //! Taking an idle color down: never while the load balancer might still send to it.
 
 use super::decide::{Context, Decision, Step, ask, may_still_land};
-use super::{Color, Effect, InstanceFact, Pending, ProbeAnswer, Problem, Question, Traffic};
+use super::{Color, Effect, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
+use crate::planted::{Bug, bug};
 
 /// How many probes in a row may leave open who answers before a person must look.
 const UNCLEAR_PROBES: u32 = 10;
@@ -12,7 +13,8 @@ const UNCLEAR_PROBES: u32 = 10;
 /// time since the last flip over, nobody of the idle color answering, and our ownership tags.
 pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
     let Step { state, release, cx, facts, .. } = *step;
-    let (live, idle) = (release.live(), release.idle());
+    let aborts = bug(Bug::AbortTakesLive) && release.phase == Phase::Aborting;
+    let (live, idle) = if aborts { (release.idle(), release.live()) } else { (release.live(), release.idle()) };
     let mut questions = vec![
         Question::Traffic,
         Question::Targets(live.clone()),
@@ -31,11 +33,13 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
     let traffic = facts.traffic.as_ref()?;
     match traffic {
         Traffic::Only { color, .. } if color == live => {}
+        _ if aborts || bug(Bug::TeardownFromCache) => {}
         Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. } => {
             return Some(block(foreign_writer(cx, live, traffic)));
         }
     }
     if !takes_down(state.pending.as_ref())
+        && !bug(Bug::ForgetLateLaunch)
         && let Some(wait) = may_still_land(state, cx)
     {
         return Some(wait);
@@ -47,7 +51,7 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
         .filter(|t| !facts.instances[idle].iter().any(|i| i.id == t.id))
         .map(|t| t.id.as_str())
         .collect();
-    if !strangers.is_empty() {
+    if !strangers.is_empty() && !bug(Bug::TakeDownStrangers) {
         return Some(block(not_ours(&cx.name, &cx.env, idle, &strangers)));
     }
     let strays: Vec<_> =
@@ -67,12 +71,15 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
     }
     let registered: Vec<String> = targets.registered().map(|t| t.id.clone()).collect();
     if !registered.is_empty() {
-        if let Some(wait) = traffic_has_left(step) {
+        if !aborts
+            && !bug(Bug::TeardownWithoutQuiet)
+            && let Some(wait) = traffic_has_left(step)
+        {
             return Some(wait);
         }
         return Some(Decision::Act(Effect::Deregister { color: idle.clone(), instances: registered }));
     }
-    if targets.draining().next().is_some() {
+    if targets.draining().next().is_some() && !bug(Bug::TerminateWhileDraining) {
         let reason = format!("{idle} drains: {} target(s)", targets.draining().count());
         return Some(Decision::Wait { reason, until: None });
     }

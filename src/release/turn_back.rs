@@ -3,6 +3,7 @@
 use super::decide::{Decision, Ending, Goal, Step, ask};
 use super::takedown::{foreign_writer, take_down};
 use super::{Event, FlipReason, Phase, Problem, Question, Traffic};
+use crate::planted::{Bug, bug};
 
 impl Step<'_> {
     /// Where `rollback` and `abort` leave the way forward; `None` where they only go on.
@@ -166,7 +167,9 @@ impl Step<'_> {
     /// What `sweep` leaves alone or starts; `None` where it goes on with an undo or a retirement.
     pub(super) fn sweep(&self) -> Option<Decision> {
         match &self.release.phase {
-            Phase::Retaining { until } | Phase::RolledBack { until } if self.cx.now >= *until => {
+            Phase::Retaining { until } | Phase::RolledBack { until }
+                if self.cx.now >= *until || bug(Bug::RetireAtOnce) =>
+            {
                 Some(Decision::Record(Event::RetirementStarted))
             }
             Phase::Retaining { until } | Phase::RolledBack { until } => {
