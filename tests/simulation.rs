@@ -1,0 +1,8 @@
+//! The simulation: real engine, real SDK, the dev cloud in the same process under paused time, and a plan of all that
+//! goes wrong. What it shows and how to read it is in `docs/simulation.md`.
+
+#![expect(clippy::unwrap_used, reason = "a step of a test that cannot be made has failed the test")]
+
+mod simulation {
+    mod plan;
+}
