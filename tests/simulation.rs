@@ -4,5 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a step of a test that cannot be made has failed the test")]
 
 mod simulation {
+    mod boundary;
+    mod clients;
+    mod first;
     mod plan;
+    mod run;
+    mod runner;
+    mod trace;
+    mod weather;
+    mod world;
 }

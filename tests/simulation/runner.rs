@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use object_store::RetryConfig;
@@ -87,13 +88,10 @@ fn sdk_config(cloud: &DevCloud, boundary: &Boundary) -> SdkConfig {
     let keys = Keys::new(boundary.clone());
     let mut config = config.into_builder();
     config
-        .set_http_client(Some(aws_smithy_runtime_api::client::http::SharedHttpClient::new(AwsClient::new(
-            to,
-            boundary.clone(),
-        ))))
+        .set_http_client(Some(SharedHttpClient::new(AwsClient::new(to, boundary.clone()))))
         .set_credentials_provider(Some(SharedCredentialsProvider::new(keys)))
         // Asked before every attempt: there a process can be frozen with a call that it is about to send.
-        .set_identity_cache(aws_sdk_ec2::config::IdentityCache::no_cache())
+        .set_identity_cache(Some(aws_sdk_ec2::config::IdentityCache::no_cache()))
         .set_retry_config(Some(cloud::retries()))
         .set_timeout_config(Some(cloud::time_limits()));
     config.build()

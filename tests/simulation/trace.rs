@@ -1,5 +1,6 @@
 //! What happened in a run: one line per event, in the order in which it happened.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) enum What {
     Crashed,
     /// A process ends by itself: its exit code, and why.
     Ended { exit: i32, why: String },
+    /// A client's request to an environment failed.
+    Failed { environment: usize, saw: String },
     /// Something happens to the world.
     World(String),
     /// The plan's faults have stopped.
@@ -73,6 +76,9 @@ struct Shared {
 struct State {
     lines: Vec<Line>,
     digest: Sha256,
+    /// How many requests of clients were answered, by environment and version.
+    served: BTreeMap<(usize, String), u64>,
+    changed_at: Option<Instant>,
 }
 
 impl Trace {
@@ -97,11 +103,34 @@ impl Trace {
         {
             let mut state = locked(&self.0.state);
             state.digest.update(line.to_string().as_bytes());
+            let changes = match &line.what {
+                What::Effected { call, .. } => !call.reads && !call.name.starts_with("journal:"),
+                What::World(_) => true,
+                _ => false,
+            };
+            if changes {
+                state.changed_at = Some(Instant::now());
+            }
             state.lines.push(line.clone());
         }
         if let Some(watch) = &mut *locked(&self.0.watch) {
             watch.seen(&line);
         }
+    }
+
+    /// A client's request was answered.
+    pub(crate) fn served(&self, environment: usize, version: &str) {
+        *locked(&self.0.state).served.entry((environment, version.to_owned())).or_default() += 1;
+    }
+
+    /// How many requests of clients were answered, by environment and version.
+    pub(crate) fn served_so_far(&self) -> BTreeMap<(usize, String), u64> {
+        locked(&self.0.state).served.clone()
+    }
+
+    /// When somebody last changed something in AWS.
+    pub(crate) fn changed_at(&self) -> Option<Instant> {
+        locked(&self.0.state).changed_at
     }
 
     /// How many requests processes have reached.
@@ -139,6 +168,7 @@ impl fmt::Display for Line {
             What::Thawed => f.write_str("goes on"),
             What::Crashed => f.write_str("is dead"),
             What::Ended { exit, why } => write!(f, "ends with {exit}: {why}"),
+            What::Failed { environment, saw } => write!(f, "a request to environment {environment} failed: {saw}"),
             What::World(what) => f.write_str(what),
             What::Calm => f.write_str("the faults stop"),
         }

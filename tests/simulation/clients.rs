@@ -1,0 +1,75 @@
+//! What users would see: a client per environment that never stops asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchback::dev::HttpConnection;
+use switchback::dial::Dial;
+use tokio::time::{Instant, timeout};
+
+use super::trace::{Trace, What};
+use super::world::World;
+
+/// From one request to the next, while nothing changes.
+const CALM: Duration = Duration::from_secs(5);
+/// The same for some time after somebody has changed something.
+const BUSY: Duration = Duration::from_millis(250);
+/// For so long.
+const BUSY_FOR: Duration = Duration::from_secs(8);
+/// A request without an answer by then has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts a client per environment; they end with the runtime.
+pub(crate) fn start(world: &World, trace: &Trace) {
+    for (environment, place) in world.places.iter().enumerate() {
+        let client = Client { dial: world.cloud.dial(), environment, url: place.url.clone(), trace: trace.clone() };
+        tokio::spawn(client.run());
+    }
+}
+
+struct Client {
+    dial: Arc<dyn Dial>,
+    environment: usize,
+    url: String,
+    trace: Trace,
+}
+
+impl Client {
+    /// Every other request has a connection of its own: a new one may meet another node of the load balancer.
+    async fn run(self) {
+        let mut kept = None;
+        let mut fresh = false;
+        loop {
+            let sent = Instant::now();
+            fresh = !fresh;
+            let answer = match fresh {
+                true => self.ask(&mut None).await,
+                false => self.ask(&mut kept).await,
+            };
+            match answer {
+                Ok(version) => self.trace.served(self.environment, &version),
+                Err(saw) => self.trace.write(None, What::Failed { environment: self.environment, saw }),
+            }
+            let busy = self.trace.changed_at().is_some_and(|at| at.elapsed() < BUSY_FOR);
+            tokio::time::sleep_until(sent + if busy { BUSY } else { CALM }).await;
+        }
+    }
+
+    /// One request; the version that answered it.
+    async fn ask(&self, kept: &mut Option<HttpConnection>) -> Result<String, String> {
+        let asked = timeout(PATIENCE, async {
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => HttpConnection::open(&*self.dial, &self.url).await.map_err(|error| error.to_string())?,
+            };
+            let answer = connection.get("/").await.map_err(|error| error.to_string())?;
+            *kept = Some(connection);
+            if answer.status() != http::StatusCode::OK {
+                return Err(answer.status().to_string());
+            }
+            let version = answer.headers().get("x-version").and_then(|version| version.to_str().ok());
+            Ok(version.unwrap_or("?").to_owned())
+        });
+        asked.await.unwrap_or_else(|_| Err("no answer in time".into()))
+    }
+}

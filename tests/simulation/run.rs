@@ -1,0 +1,250 @@
+//! One run of the simulation: a plan played to its end, in virtual time, on a runtime of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchback::chance::Chance;
+use switchback::journal::Journal;
+use switchback::planted::{self, Bug};
+use switchback::release::{Phase, State};
+use tokio::task::JoinSet;
+
+use super::boundary::Boundary;
+use super::plan::{Plan, Trouble, Verb};
+use super::runner::{self, Ended, Start};
+use super::trace::{Line, Trace, What};
+use super::world::{Prepared, World};
+use super::{clients, weather};
+
+/// What a run was.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What must not be, in words; empty for a good run.
+    pub(crate) violations: Vec<String>,
+    /// Everything that happened.
+    pub(crate) trace: Vec<Line>,
+    /// A hash over all of it: two runs of one plan have the same.
+    pub(crate) digest: String,
+    /// Requests to AWS and to the journal's store that processes have made.
+    pub(crate) calls: u64,
+    /// Releases that were started.
+    pub(crate) releases: usize,
+    /// How many requests of clients were answered, by environment and version.
+    pub(crate) served: BTreeMap<(usize, String), u64>,
+    /// How the processes of the plan ended, by their number.
+    pub(crate) ended: BTreeMap<u64, Ended>,
+    /// How many requests each of them has made.
+    pub(crate) boundaries: BTreeMap<u64, u64>,
+    /// How long it took, in virtual time.
+    pub(crate) took: Duration,
+}
+
+/// Numbers of the scheduler's processes begin here; those of the epilogue's at twice as much.
+const SCHEDULED: u64 = 10_000;
+/// From one tick of the epilogue's scheduler to the next.
+const TICK: Duration = Duration::from_secs(60);
+/// The retention and whatever else has to pass must be over by then.
+const SETTLED_WITHIN: Duration = Duration::from_secs(4 * 3600);
+
+/// Plays `plan`, with this bug planted.
+pub(crate) fn simulate(plan: &Plan, bug: Option<Bug>) -> Report {
+    play(plan, bug, None, End::Settled).0
+}
+
+/// Where a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With the last process of the plan.
+    LastProcess,
+    /// When the faults have stopped, and `reconcile` has settled everything.
+    Settled,
+}
+
+/// Plays `plan`, from the start or from a world that another run has left; also the world that it leaves.
+pub(crate) fn play(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: End) -> (Report, Prepared) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without sockets can be made");
+    planted::plant(bug);
+    let played = runtime.block_on(async {
+        let world = match from {
+            Some(prepared) => World::restore(plan, prepared).await,
+            None => World::build(plan).await,
+        };
+        Run::new(plan, world).play(end).await
+    });
+    planted::plant(None);
+    played
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    world: Arc<World>,
+    trace: Trace,
+    chance: Chance,
+    boundaries: BTreeMap<u64, Boundary>,
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, world: World) -> Self {
+        let chance = world.cloud.chance().fork();
+        Self { plan, world: Arc::new(world), trace: Trace::new(), chance, boundaries: BTreeMap::new() }
+    }
+
+    async fn play(mut self, end: End) -> (Report, Prepared) {
+        let began = self.trace.began();
+        clients::start(&self.world, &self.trace);
+        let mut events = weather::start(&self.world, self.plan, &self.trace);
+        let mut processes = JoinSet::new();
+        for (number, runner) in (0..).zip(&self.plan.runners) {
+            let at = Duration::from_millis(runner.at_ms);
+            self.start_at(
+                &mut processes,
+                at,
+                (number, runner.troubles.clone()),
+                (runner.environment, runner.verb),
+                runner.clock_ms,
+            );
+        }
+        self.start_schedule(&mut processes);
+        let mut ended = BTreeMap::new();
+        while let Some(process) = processes.join_next().await {
+            let (number, how) = process.expect("a process does not panic");
+            ended.insert(number, how);
+        }
+        if end == End::Settled {
+            while events.join_next().await.is_some() {}
+            tokio::time::sleep_until(began + Duration::from_millis(self.plan.calm_ms)).await;
+            self.world.cloud.faults().clear();
+            self.trace.write(None, What::Calm);
+            self.settle().await;
+        }
+        let mut violations = self.own_checks().await;
+        let prepared = self.world.prepared();
+        let releases = self.releases().await;
+        let took = began.elapsed();
+        let calls = self.trace.calls();
+        let served = self.trace.served_so_far();
+        let (trace, digest) = self.trace.finish();
+        violations
+            .extend(trace.iter().filter(|line| matches!(line.what, What::Failed { .. })).map(ToString::to_string));
+        let boundaries = self.boundaries.iter().map(|(number, boundary)| (*number, boundary.requests())).collect();
+        let report = Report { violations, trace, digest, calls, releases, served, ended, boundaries, took };
+        (report, prepared)
+    }
+
+    /// Starts a process at a time of the run.
+    fn start_at(
+        &mut self,
+        processes: &mut JoinSet<(u64, Ended)>,
+        at: Duration,
+        (number, troubles): (u64, Vec<Trouble>),
+        (environment, verb): (usize, Verb),
+        clock_ms: i64,
+    ) {
+        let boundary = Boundary::new(number, troubles, self.trace.clone());
+        self.boundaries.insert(number, boundary.clone());
+        let (world, chance) = (self.world.clone(), self.chance.fork());
+        let at = self.trace.began() + at;
+        processes.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            let process = runner::start(&world, Start { boundary, environment, verb, clock_ms, chance });
+            (number, process.await)
+        });
+    }
+
+    fn start_schedule(&mut self, processes: &mut JoinSet<(u64, Ended)>) {
+        let Some(schedule) = &self.plan.schedule else { return };
+        let mut at_ms = schedule.first_ms;
+        let mut tick = 0;
+        while at_ms < self.plan.calm_ms && schedule.every_ms > 0 {
+            for environment in 0..self.plan.environments.len() {
+                let own = schedule.troubles.iter().filter(|t| t.tick == tick && t.environment == environment);
+                let troubles = own.map(|t| t.trouble).collect();
+                let number = SCHEDULED + tick * self.plan.environments.len() as u64 + environment as u64;
+                let at = Duration::from_millis(at_ms);
+                self.start_at(processes, at, (number, troubles), (environment, Verb::Reconcile), schedule.clock_ms);
+            }
+            at_ms += schedule.every_ms;
+            tick += 1;
+        }
+    }
+
+    /// `reconcile` every minute, until everything is settled or should have been.
+    async fn settle(&mut self) {
+        let began = self.trace.began();
+        let from = began.elapsed();
+        let mut number = 2 * SCHEDULED;
+        let mut processes = JoinSet::new();
+        for tick in 0.. {
+            let at = from + TICK * tick;
+            tokio::time::sleep_until(began + at).await;
+            if at - from > SETTLED_WITHIN {
+                break;
+            }
+            let mut settled = true;
+            for environment in 0..self.world.places.len() {
+                if !self.is_settled(environment).await {
+                    settled = false;
+                    self.start_at(&mut processes, at, (number, Vec::new()), (environment, Verb::Reconcile), 0);
+                    number += 1;
+                }
+            }
+            if settled {
+                break;
+            }
+        }
+        while let Some(process) = processes.join_next().await {
+            process.expect("a process does not panic");
+        }
+    }
+
+    /// The state of an environment, from its journal alone.
+    async fn state(&self, environment: usize) -> Result<(State, bool), String> {
+        let place = &self.world.places[environment];
+        let journal = Journal::with_store(self.world.store.clone(), &place.environment.name)
+            .with_clock(self.world.cloud.clock().clone());
+        let log = journal.load().await.map_err(|error| error.to_string())?;
+        let state = State::replay(log.events().map(|(entry, event)| (entry.at, event)));
+        Ok((state.map_err(|error| error.to_string())?, log.lease().is_some()))
+    }
+
+    async fn is_settled(&self, environment: usize) -> bool {
+        let Ok((state, held)) = self.state(environment).await else { return false };
+        let settled = state.release.is_none_or(|release| match release.phase {
+            Phase::Done | Phase::Aborted => true,
+            phase => phase.name() == "blocked",
+        });
+        settled && !held
+    }
+
+    async fn releases(&self) -> usize {
+        let mut releases = 0;
+        for place in &self.world.places {
+            let journal = Journal::with_store(self.world.store.clone(), &place.environment.name);
+            let Ok(log) = journal.load().await else { continue };
+            let started =
+                |event: &switchback::release::Event| matches!(event, switchback::release::Event::ReleaseStarted { .. });
+            releases += log.events().filter(|(_, event)| started(event)).count();
+        }
+        releases
+    }
+
+    /// What can be told without an observer: every journal can be replayed, and nothing is unfinished at the end.
+    async fn own_checks(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (environment, place) in self.world.places.iter().enumerate() {
+            let name = &place.environment.name;
+            match self.state(environment).await {
+                Err(error) => wrong.push(format!("the journal of {name} is broken: {error}")),
+                Ok((state, _)) => {
+                    let phase = state.release.as_ref().map(|release| release.phase.name());
+                    if state.pending.is_some() {
+                        wrong.push(format!("a call of {name} is without outcome, in phase {phase:?}"));
+                    }
+                }
+            }
+        }
+        wrong
+    }
+}
