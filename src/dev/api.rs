@@ -11,6 +11,7 @@ pub(crate) use super::gate::LostAnswer;
 use super::gate::{self, Stopped};
 use super::history::Past;
 use super::model::{self, Place};
+use super::observe::{Called, Seen};
 use super::wire::{ApiError, Body, Credential, Node, Protocol, Scope, Service, Written, answer, read_call, refusal};
 
 /// Carries one call out and answers it.
@@ -49,7 +50,10 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     let reads = model::operations(service).iter().any(|known| known.name == operation && known.reads());
     let passed = match gate::enter(cloud, &scope, &operation, (call.form(), reads)).await {
         Ok(passed) => passed,
-        Err(Stopped::Refused(error)) => return Ok(refuse(&error)),
+        Err(Stopped::Refused(error)) => {
+            tell(cloud, &scope, (&operation, reads), (&head, &body, call.form()), Some(&error.code));
+            return Ok(refuse(&error));
+        }
         Err(Stopped::Lost(lost)) => return Err(lost),
     };
     let asked = match &call {
@@ -57,10 +61,14 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
         Call::Dns(_) => Asked::Rest(&head, &body),
         Call::S3(call) => Asked::S3(call),
     };
+    let form = call.form().filter(|_| cloud.is_observed()).cloned();
     let result = match access::authorize(cloud, &scope, &operation, asked) {
         Ok(()) => call.run(cloud, &scope, (&operation, &request_id), passed.past.as_ref()).await,
         Err(denied) => Err(denied),
     };
+    let status = result.as_ref().ok().and_then(Done::refused);
+    let refused = result.as_ref().err().map(|error| &*error.code).or(status.as_ref().map(StatusCode::as_str));
+    tell(cloud, &scope, (&operation, reads), (&head, &body, form.as_ref()), refused);
     passed.leave().await?;
     tracing::debug!(
         service = service.name(),
@@ -79,6 +87,19 @@ pub(crate) async fn call(cloud: &Arc<Cloud>, request: Request<Bytes>) -> Result<
     })
 }
 
+/// Tells the observer of a call that has had its effect, or was refused.
+fn tell(
+    cloud: &Cloud,
+    scope: &Scope,
+    (operation, reads): (&str, bool),
+    (head, body, form): (&http::request::Parts, &Bytes, Option<&Node>),
+    refused: Option<&str>,
+) {
+    let (caller, service) = (scope.caller.access_key.as_str(), scope.service.name());
+    let path = head.uri.path();
+    cloud.tell(&Seen::Call(Called { caller, service, operation, reads, refused, path, body, form }));
+}
+
 /// A request whose operation is known.
 enum Call {
     Form(Node),
@@ -92,6 +113,16 @@ enum Done {
     Body(Body),
     /// All of it.
     Answer(Response<Bytes>),
+}
+
+impl Done {
+    /// The status of an answer that says no: S3's come whole.
+    fn refused(&self) -> Option<StatusCode> {
+        match self {
+            Self::Answer(response) if !response.status().is_success() => Some(response.status()),
+            Self::Answer(_) | Self::Body(_) => None,
+        }
+    }
 }
 
 impl Call {

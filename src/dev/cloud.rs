@@ -18,6 +18,7 @@ use super::machine::Catalogue;
 use super::model::{BucketOptions, InProgress, World};
 use super::name_server::NameOptions;
 use super::network::Network;
+use super::observe::Observing;
 use super::options::BalancingOptions;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -83,6 +84,8 @@ pub(crate) struct Cloud {
     pub(crate) logs: Option<PathBuf>,
     /// The world as it was, for stale reads.
     pub(crate) history: History,
+    /// Who is told of everything.
+    pub(super) observing: Observing,
     catalogue: Mutex<Catalogue>,
     world: Mutex<World>,
     /// Goes up with every change of the world; health checkers wait on it.
@@ -114,6 +117,7 @@ impl Cloud {
             limits,
             logs,
             history: History::default(),
+            observing: Observing::default(),
             catalogue: Mutex::new(catalogue),
             world: Mutex::new(world),
             changes: watch::Sender::new(0),

@@ -12,6 +12,7 @@
 //! | `client` | a plain HTTP client on the cloud's network |
 //! | [`faults`], `limits`, `gate` | what goes wrong on purpose, how often calls may come, and where both are applied |
 //! | `history` | the world as it was, for stale reads |
+//! | `observe` | being told of everything as it happens, and the truth without the API |
 //! | [`network`] | what connections go over: sockets, or pipes in memory |
 //! | `block` | the loopback addresses `127.A.0.0/16` that a dev cloud claims for itself |
 //! | [`plane`] | load balancer proxy and health prober |
@@ -41,6 +42,7 @@ pub mod machine;
 mod model;
 mod name_server;
 pub mod network;
+mod observe;
 mod options;
 pub mod plane;
 pub mod seed;
@@ -71,6 +73,7 @@ use model::World;
 pub use model::{BucketOptions, PublishedMessage, Resolver, Shortage};
 pub use name_server::NameOptions;
 use network::Network;
+pub use observe::{Called, Forwarding, InstanceSeen, Seen, TargetSeen, View};
 pub use options::{BalancingOptions, DevError, DevOptions};
 pub use snapshot::{Snapshot, SnapshotError};
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::support::{Rig, V0, V1, code};
 
 mod determinism;
+mod observing;
 pub(super) mod release;
 
 /// What a minute of AWS is, with nothing made quicker.

@@ -12,6 +12,7 @@ use super::{Instance, facts};
 use crate::dev::cloud::Cloud;
 use crate::dev::machine::{Image, Launch, Machine, MetadataServer};
 use crate::dev::model::{Ctx, Place};
+use crate::dev::observe::Seen;
 
 /// How long a program may take to end after SIGTERM.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ async fn bring_up(cloud: &Arc<Cloud>, place: &Place, id: &str, image: Image, rea
         }
         (_, state) => Some((None, end_of(state))),
     });
+    tell(cloud, place, id);
     match outcome {
         None => {}
         Some(None) => settle(cloud, place),
@@ -144,6 +146,7 @@ async fn finish(cloud: &Arc<Cloud>, place: &Place, id: &str, running: Option<Run
             }
         }
     }
+    tell(cloud, place, id);
     settle(cloud, place);
 }
 
@@ -162,6 +165,13 @@ fn settle(cloud: &Cloud, place: &Place) {
         region.elb.settle(&region.ec2);
     }
     cloud.changed();
+}
+
+/// Tells the observer what state an instance is in now.
+fn tell(cloud: &Cloud, place: &Place, id: &str) {
+    if let Some(state) = with(cloud, place, id, |instance| instance.state.name()) {
+        cloud.tell(&Seen::Instance { id, state });
+    }
 }
 
 fn with<T>(cloud: &Cloud, place: &Place, id: &str, look: impl FnOnce(&mut Instance) -> T) -> Option<T> {

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Answer, Ctx, input};
+use crate::dev::observe::InstanceSeen;
 use crate::dev::wire::{ApiError, Node, Service, Xml, page};
 
 pub(crate) use capacity::Capacity;
@@ -77,6 +78,20 @@ impl Ec2 {
     pub(crate) fn set_impaired(&mut self, id: &str, since: Option<Timestamp>) -> bool {
         let instance = self.instances.get_mut(id);
         instance.map(|instance| instance.impaired = since).is_some()
+    }
+}
+
+/// An instance for whoever looks past the API.
+pub(crate) fn seen(instance: &Instance) -> InstanceSeen {
+    InstanceSeen {
+        id: instance.id.clone(),
+        state: instance.state.name(),
+        tags: instance.tags.clone(),
+        image: instance.image_id.clone(),
+        subnet: instance.subnet.clone(),
+        client_token: instance.client_token.clone(),
+        launched: instance.launched,
+        alive: instance.machine.as_ref().is_some_and(|machine| machine.ended().is_none()),
     }
 }
 

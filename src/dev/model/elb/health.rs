@@ -13,6 +13,7 @@ use super::recording::{Failure, Health};
 use super::targets::Key;
 use crate::dev::cloud::Cloud;
 use crate::dev::model::Place;
+use crate::dev::observe::Seen;
 use crate::dev::plane::{self, ProbeResult};
 
 /// How long a target that is not in use may take to notice that it is, at most.
@@ -123,7 +124,14 @@ impl Registration {
             target.unhealthy = matches!(target.record.health(), Health::Unhealthy(_)).then_some(now);
         }
         target.plane.set_state(target.record.state());
+        let state = elb.groups.get(&self.group).and_then(|group| {
+            let target = group.targets.get(&self.key).filter(|_| changed);
+            target.map(|target| elb.tell(cloud, &region.ec2, group, Some(target)).state)
+        });
         drop(world);
+        if let Some(state) = state {
+            cloud.tell(&Seen::Target { group: &self.group, id: &self.key.0, state });
+        }
         if changed {
             // Auto Scaling acts on it.
             cloud.changed();

@@ -209,7 +209,7 @@ pub(super) async fn finish(cloud: &Arc<Cloud>, place: &crate::dev::model::Place,
             }
         };
         let made = elb.listener_mut(&arn)?;
-        made.propagation = Some(Propagation::start(cloud, &listener));
+        made.propagation = Some(Propagation::start(cloud, &arn, &listener));
         // Nobody else sets it: the ARN is only known here.
         let _ = made.socket.0.set(listener);
         made.tune();

@@ -17,6 +17,7 @@ use super::{Elb, groups, health, limits};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::ec2::{Ec2, InstanceState};
 use crate::dev::model::{Answer, Ctx, Place};
+use crate::dev::observe::Seen;
 use crate::dev::plane::{self, TargetState};
 use crate::dev::wire::{ApiError, Xml};
 
@@ -273,6 +274,7 @@ pub(super) fn drain(cloud: &Arc<Cloud>, place: &Place, group: &str, key: &Key, t
                 group.publish();
             }
         }
+        this.tell(&Seen::Target { group: &group, id: &key.0, state: "unused" });
         this.changed();
     });
 }

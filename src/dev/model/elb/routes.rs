@@ -11,6 +11,7 @@ use super::Elb;
 use super::actions::{Actions, LastAction};
 use super::listeners::Listener;
 use crate::dev::cloud::Cloud;
+use crate::dev::observe::{Forwarding, Seen};
 use crate::dev::plane;
 
 /// Changes on their way to the nodes of a listener, in order.
@@ -20,32 +21,43 @@ pub(super) struct Propagation(Vec<Node>);
 /// The nodes that learn of a change at the same time.
 #[derive(Debug, Clone)]
 struct Node {
-    changes: mpsc::UnboundedSender<(Instant, plane::Routes)>,
+    changes: mpsc::UnboundedSender<Change>,
     /// How much later than the first.
     skew: Duration,
 }
 
+/// New rules, when the first node gets to know them.
+#[derive(Debug, Clone)]
+struct Change {
+    due: Instant,
+    routes: plane::Routes,
+    /// The same for the observer, where there is one.
+    told: Arc<[Forwarding]>,
+}
+
 impl Propagation {
     /// Starts to carry changes to `listener`, until this is dropped.
-    pub(super) fn start(cloud: &Cloud, listener: &Arc<plane::Listener>) -> Self {
+    pub(super) fn start(cloud: &Arc<Cloud>, arn: &str, listener: &Arc<plane::Listener>) -> Self {
         let skew = cloud.timing.balancing.node_skew;
         let nodes = u32::try_from(listener.nodes()).unwrap_or(u32::MAX);
         if skew.is_zero() || nodes < 2 {
             let listener = listener.clone();
-            return Self(vec![Node::start(cloud, Duration::ZERO, move |routes| listener.set_routes(routes))]);
+            let follow = move |routes| listener.set_routes(routes);
+            return Self(vec![Node::start(cloud, arn, (None, Duration::ZERO), follow)]);
         }
         let node = |at: u32| {
             let listener = listener.clone();
             let follow = move |routes| listener.set_routes_of(at as usize, routes);
-            Node::start(cloud, skew * at / (nodes - 1), follow)
+            Node::start(cloud, arn, (Some(at as usize), skew * at / (nodes - 1)), follow)
         };
         Self((0..nodes).map(node).collect())
     }
 
-    fn send(&self, cloud: &Cloud, routes: &plane::Routes) {
+    fn send(&self, cloud: &Cloud, routes: &plane::Routes, told: &Arc<[Forwarding]>) {
         let first = Instant::now() + cloud.timing.propagation;
         for node in &self.0 {
-            if node.changes.send((first + node.skew, routes.clone())).is_err() {
+            let change = Change { due: first + node.skew, routes: routes.clone(), told: told.clone() };
+            if node.changes.send(change).is_err() {
                 tracing::debug!("a change of a listener's rules came after the dev cloud was shut down");
             }
         }
@@ -53,25 +65,51 @@ impl Propagation {
 }
 
 impl Node {
-    fn start(cloud: &Cloud, skew: Duration, follow: impl Fn(plane::Routes) + Send + 'static) -> Self {
-        let (changes, mut coming) = mpsc::unbounded_channel();
+    fn start(
+        cloud: &Arc<Cloud>,
+        arn: &str,
+        (node, skew): (Option<usize>, Duration),
+        follow: impl Fn(plane::Routes) + Send + 'static,
+    ) -> Self {
+        let (changes, mut coming) = mpsc::unbounded_channel::<Change>();
+        let (telling, arn) = (Arc::downgrade(cloud), arn.to_owned());
         cloud.spawn(async move {
-            while let Some((due, routes)) = coming.recv().await {
+            while let Some(Change { due, routes, told }) = coming.recv().await {
                 sleep_until(due).await;
                 follow(routes);
+                if let Some(cloud) = telling.upgrade() {
+                    cloud.tell(&Seen::Routes { listener: &arn, node, rules: &told });
+                }
             }
         });
         Self { changes, skew }
     }
 }
 
+impl Listener {
+    /// What its rules forward to, as they are written.
+    fn forwardings(&self) -> impl Iterator<Item = Forwarding> {
+        self.all_rules().filter_map(|rule| {
+            let weights = rule.actions.forward()?.groups.clone();
+            let (rule, default) = (rule.arn.clone(), rule.priority.is_none());
+            Some(Forwarding { rule, listener: self.arn.clone(), default, weights })
+        })
+    }
+}
+
 impl Elb {
+    /// What all rules forward to, for whoever looks past the API.
+    pub(crate) fn forwardings(&self) -> impl Iterator<Item = Forwarding> {
+        self.listeners.values().flat_map(Listener::forwardings)
+    }
+
     /// Sends the rules of a listener to its data plane, which follows after the propagation delay.
     pub(super) fn publish(&self, cloud: &Cloud, listener_arn: &str) {
         if let Some(listener) = self.listeners.get(listener_arn)
             && let Some(propagation) = &listener.propagation
         {
-            propagation.send(cloud, &self.routes(listener));
+            let told = if cloud.is_observed() { listener.forwardings().collect() } else { Arc::default() };
+            propagation.send(cloud, &self.routes(listener), &told);
         }
     }
 

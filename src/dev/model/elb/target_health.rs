@@ -14,6 +14,7 @@ use super::targets::{Key, Target};
 use crate::dev::cloud::Cloud;
 use crate::dev::model::ec2::Ec2;
 use crate::dev::model::{Answer, Ctx};
+use crate::dev::observe::TargetSeen;
 use crate::dev::wire::{ApiError, Xml};
 
 #[derive(Deserialize)]
@@ -71,6 +72,18 @@ impl Elb {
             Health::Unhealthy(_) if now < drained(group, target) => Told { state: "unhealthy.draining", why: None },
             Health::Unhealthy(failure) => told("unhealthy", (failure.reason.name(), &failure.words)),
         }
+    }
+}
+
+impl Elb {
+    /// The targets of a group for whoever looks past the API; `None` where there is no such group.
+    pub(crate) fn targets_seen(&self, cloud: &Cloud, ec2: &Ec2, arn: &str) -> Option<Vec<TargetSeen>> {
+        let group = self.groups.get(arn)?;
+        let seen = |(key, target): (&Key, &Target)| {
+            let state = self.tell(cloud, ec2, group, Some(target)).state;
+            TargetSeen { id: key.0.clone(), port: key.1, state }
+        };
+        Some(group.targets.iter().map(seen).collect())
     }
 }
 
