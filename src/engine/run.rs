@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             engine,
             goal,
-            state: replay(&log)?,
+            state: replay(&log)?.read_at(engine.journal.clock().now()),
             facts: Facts::default(),
             memory: Memory::default(),
             eyes: Eyes::default(),
@@ -186,25 +186,24 @@ impl<'a> Run<'a> {
             Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: "a person asked for it".into() },
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
-        let settle = session.settle_until().filter(|_| !bug(Bug::NoSettling));
+        let unsettled = session.settles_in().is_some() && !bug(Bug::NoSettling);
         let unchanged = session.log().entries().len() == self.log.entries().len() + 1;
         if !unchanged {
-            self.state = replay(session.log())?;
+            self.state = replay(session.log())?.read_at(self.now());
         }
         self.session = Some(session);
-        if let Some(until) = settle {
-            let reason = "a call of the run before may still arrive at AWS".to_string();
-            while self.now() < until {
-                self.wait(reason.clone(), Some(until)).await?;
-            }
+        while unsettled && let Some(left) = self.session.as_ref().and_then(Session::settles_in) {
+            let until = self.now() + left;
+            self.wait("a call of the run before may still arrive at AWS".to_string(), Some(until)).await?;
         }
+        self.state.nothing_can_land();
         if bug(Bug::NoLookAfterTakeover) {
             return Ok(true);
         }
-        if !unchanged || settle.is_some() {
+        if !unchanged || unsettled {
             self.forget();
         }
-        Ok(unchanged && settle.is_none())
+        Ok(unchanged && !unsettled)
     }
 
     /// Tells which release it is that goes on.
@@ -232,7 +231,8 @@ impl<'a> Run<'a> {
         };
         let entry = written.expect("taking the lease has written an entry");
         let (seq, at) = (entry.seq, entry.at);
-        self.state.apply(at, &event)?;
+        // By this run's own clock: the entry may carry a later time, where the run before it had a clock ahead of ours.
+        self.state.apply(self.engine.journal.clock().now(), &event)?;
         self.acted = true;
         self.tell_of_a_flip(&event);
         if matches!(event, Event::RollbackStarted { .. }) {

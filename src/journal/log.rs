@@ -1,6 +1,7 @@
 //! The entries that were read, checked, and what they say about the lease and about calls in flight.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::entry::{Body, Entry, hash};
 use super::{JournalError, Owner, RunId};
@@ -13,6 +14,8 @@ pub struct Log {
     /// Hash of the last entry's bytes: what the next one must carry.
     tip: String,
     lease: Option<Lease>,
+    /// Which entry was the last one when it was read on, and when that was.
+    read: Vec<(u64, Instant)>,
 }
 
 /// The lease as the journal has it. It may have expired: see [`Lease::expired`].
@@ -47,9 +50,20 @@ pub struct OpenIntent<'a> {
     pub deadline: Timestamp,
 }
 
+/// A call that may still be on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    /// Number of the entry that announced it.
+    pub(super) seq: u64,
+    /// When it was announced, by the clock of whoever did.
+    pub(super) at: Timestamp,
+    /// After this time, by the same clock, it is not sent any more.
+    pub(super) deadline: Timestamp,
+}
+
 impl Default for Log {
     fn default() -> Self {
-        Self { entries: Vec::new(), tip: hash(&[]), lease: None }
+        Self { entries: Vec::new(), tip: hash(&[]), lease: None, read: Vec::new() }
     }
 }
 
@@ -101,22 +115,42 @@ impl Log {
         open
     }
 
-    /// The latest deadline of a call that may still be on its way to AWS: its intent has no outcome, or the
-    /// outcome is that no answer came.
-    pub(super) fn unsettled_until(&self) -> Option<Timestamp> {
-        let mut unsettled = None;
+    /// The calls that may still be on their way to AWS: their intent has no outcome, or the outcome is that no answer
+    /// came.
+    pub(super) fn unsettled(&self) -> Vec<Unsettled> {
+        let mut unsettled = Vec::new();
         let mut in_flight = None;
-        for (_, event) in self.events() {
+        for (entry, event) in self.events() {
             match event {
-                Event::Intent { deadline, .. } => unsettled = unsettled.max(in_flight.replace(*deadline)),
-                Event::Outcome { result: EffectResult::Unknown { .. } } => unsettled = unsettled.max(in_flight.take()),
-                Event::Outcome { result: EffectResult::Accepted { .. } | EffectResult::Refused { .. } } => {
-                    in_flight = None
+                Event::Intent { deadline, .. } => {
+                    let call = Unsettled { seq: entry.seq, at: entry.at, deadline: *deadline };
+                    unsettled.extend(in_flight.replace(call));
                 }
+                Event::Outcome { result: EffectResult::Unknown { .. } } => unsettled.extend(in_flight.take()),
+                Event::Outcome {
+                    result:
+                        EffectResult::Accepted { .. } | EffectResult::Refused { .. } | EffectResult::NotSent { .. },
+                } => in_flight = None,
                 _ => {}
             }
         }
-        unsettled.max(in_flight)
+        unsettled.extend(in_flight);
+        unsettled
+    }
+
+    /// Notes that every entry up to the last one is there by now.
+    pub(super) fn mark_read(&mut self) {
+        self.read.push((self.head(), Instant::now()));
+    }
+
+    /// A moment, on this machine's monotonic clock, at which the entry with this number was there already.
+    pub(super) fn there_at(&self, seq: u64) -> Option<Instant> {
+        self.read.iter().find(|(head, _)| *head >= seq).map(|(_, at)| *at)
+    }
+
+    /// The time of the last entry.
+    pub(super) fn last_at(&self) -> Option<Timestamp> {
+        self.entries.last().map(|entry| entry.at)
     }
 
     /// Number of the last entry; 0 for an empty journal.

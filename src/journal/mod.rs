@@ -8,7 +8,7 @@
 //!
 //! **What the lease does not do.** Put-if-absent keeps an old owner from *writing*; it cannot call back a
 //! request that the old owner has already sent to AWS. So every mutating call has an intent with a deadline
-//! before it, and whoever takes over waits until those deadlines are past: see [`Session::settle_until`].
+//! before it, and whoever takes over waits until those deadlines are past: see [`Session::settles_in`].
 
 #[cfg(test)]
 mod conformance;

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::path::Path;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::entry::{Body, Entry, SCHEMA};
@@ -153,6 +154,7 @@ impl Journal {
             };
             log.admit(&bytes, &object)?;
         }
+        log.mark_read();
         Ok(log)
     }
 
@@ -164,7 +166,7 @@ impl Journal {
     pub async fn acquire(&self, mut log: Log, owner: Owner, mode: Acquire) -> Result<Session, JournalError> {
         self.catch_up(&mut log).await?;
         for _ in 0..CONFLICTS_MAX {
-            let now = self.clock.now();
+            let (began, now) = (Instant::now(), self.clock.now());
             let body = match (log.lease(), &mode) {
                 (None, _) => Body::LeaseAcquired { owner: owner.clone() },
                 (Some(lease), _) if lease.expired(now) && !bug(Bug::LeaseForEver) => {
@@ -183,7 +185,7 @@ impl Journal {
                 }
             };
             if self.append(&mut log, owner.run, body, now).await? == Slot::Committed {
-                return Ok(Session::new(self.clone(), log, owner, now));
+                return Ok(Session::new(self.clone(), log, owner, began));
             }
         }
         Err(self.crowded(&log))
@@ -200,8 +202,9 @@ impl Journal {
     ) -> Result<Slot, JournalError> {
         let seq = log.head() + 1;
         let lease_until = (body != Body::LeaseReleased).then(|| now + self.term);
-        let entry =
-            Entry { schema: SCHEMA, seq, id: self.new_id(), prev: log.tip().into(), at: now, run, lease_until, body };
+        // A writer whose clock is behind does not write history backwards.
+        let at = log.last_at().map_or(now, |last| last.max(now));
+        let entry = Entry { schema: SCHEMA, seq, id: self.new_id(), prev: log.tip().into(), at, run, lease_until, body };
         let bytes = entry.encode();
         let slot = self.place.create(seq, &bytes).await?;
         match slot {
@@ -215,9 +218,11 @@ impl Journal {
     async fn catch_up(&self, log: &mut Log) -> Result<(), JournalError> {
         loop {
             let seq = log.head() + 1;
-            let Some(bytes) = self.place.read(seq).await? else { return Ok(()) };
+            let Some(bytes) = self.place.read(seq).await? else { break };
             log.admit(&bytes, &self.place.object(seq))?;
         }
+        log.mark_read();
+        Ok(())
     }
 
     /// The error after too many conflicts.

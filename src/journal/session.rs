@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::entry::{Body, Entry};
 use super::open::{CONFLICTS_MAX, Journal};
 use super::place::Slot;
 use super::{JournalError, Log, Owner};
 use crate::planted::{Bug, bug};
-use crate::release::Event;
+use crate::release::{CLOCKS_APART_MAX, Event};
 
-/// How long after its deadline a call may still arrive at AWS, or show its effect there: the clocks of two
-/// machines differ, and a request whose sender has given up may be in a queue.
+/// How long after its deadline a call may still arrive at AWS, or show its effect there: a request whose sender has
+/// given up may be in a queue, and the clocks of two machines do not run equally fast.
 pub const SETTLE_MARGIN: Duration = Duration::from_secs(10);
 
 /// The lease of one environment, and the log as its owner knows it.
@@ -25,14 +26,16 @@ pub struct Session {
     owner: Owner,
     /// Number of the entry that acquired this lease.
     since: u64,
-    settle_until: Option<Timestamp>,
+    settled_at: Instant,
+    /// When the last entry of this session was begun to be written.
+    extended_at: Instant,
 }
 
 impl Session {
-    /// The session whose lease is the last entry of `log`, acquired at `now`.
-    pub(super) fn new(journal: Journal, log: Log, owner: Owner, now: Timestamp) -> Self {
-        let settle_until = log.unsettled_until().map(|deadline| deadline + SETTLE_MARGIN).filter(|until| *until > now);
-        Self { since: log.head(), journal, log, owner, settle_until }
+    /// The session whose lease is the last entry of `log`, which was begun to be written at `extended_at`.
+    pub(super) fn new(journal: Journal, log: Log, owner: Owner, extended_at: Instant) -> Self {
+        let settled_at = settled_at(&log, journal.clock().now());
+        Self { since: log.head(), journal, log, owner, settled_at, extended_at }
     }
 
     /// The journal, with the session's own entries.
@@ -45,12 +48,22 @@ impl Session {
         &self.owner
     }
 
-    /// Until when calls of an earlier run may still arrive at AWS: before that time the engine must not change
-    /// anything, and what it read earlier says nothing. `None` where no such call was under way.
+    /// How long calls of an earlier run may still arrive at AWS: before that is over the engine must not change
+    /// anything, and what it read earlier says nothing. `None` where no such call is under way (any more).
     ///
-    /// It is the latest deadline of an intent whose outcome is not known, plus [`SETTLE_MARGIN`].
-    pub fn settle_until(&self) -> Option<Timestamp> {
-        self.settle_until
+    /// It is measured on this machine's monotonic clock: as long as the earlier run had given its call (both times by
+    /// its own clock), plus [`SETTLE_MARGIN`], from the moment at which the announcement is known to have been there.
+    /// Only a call that is over even if the two clocks are [`CLOCKS_APART_MAX`] apart costs less.
+    pub fn settles_in(&self) -> Option<Duration> {
+        let left = self.settled_at.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// The time that the next entry will carry, or a little less: the deadline of a call that it announces counts from
+    /// here.
+    pub fn stamp(&self) -> Timestamp {
+        let now = self.journal.clock().now();
+        self.log.last_at().map_or(now, |last| last.max(now))
     }
 
     /// Writes an event, which also extends the lease, and returns its entry.
@@ -78,7 +91,7 @@ impl Session {
     pub async fn while_renewing<T>(&mut self, work: impl Future<Output = T>) -> Result<T, JournalError> {
         tokio::pin!(work);
         loop {
-            let due = tokio::time::Instant::now() + self.until_renewal();
+            let due = Instant::now() + self.until_renewal();
             tokio::select! {
                 biased;
                 value = &mut work => return Ok(value),
@@ -103,11 +116,14 @@ impl Session {
         self.write(Body::LeaseReleased).await
     }
 
-    /// How long until a third of the term has passed since the lease was last extended; zero when it has.
+    /// How long until a third of the term has passed since the lease was last extended; zero when it has. The monotonic
+    /// clock stands still while the machine sleeps and the time of day can be set: whichever says so first is right.
     fn until_renewal(&self) -> Duration {
         let Some(lease) = self.log.lease() else { return Duration::ZERO };
-        let left = Duration::try_from(lease.until.duration_since(self.journal.clock().now())).unwrap_or_default();
-        left.saturating_sub(self.journal.term() * 2 / 3)
+        let term = self.journal.term();
+        let by_time_of_day = positive(lease.until.duration_since(self.journal.clock().now()));
+        let left = by_time_of_day.min(term.saturating_sub(self.extended_at.elapsed()));
+        left.saturating_sub(term * 2 / 3)
     }
 
     async fn write(&mut self, body: Body) -> Result<(), JournalError> {
@@ -117,8 +133,9 @@ impl Session {
                 return if bug(Bug::NoFencing) { Ok(()) } else { Err(fenced) };
             }
             // An expired lease that nobody took over is still ours: put-if-absent decides, not the clock.
-            let now = self.journal.clock().now();
+            let (began, now) = (Instant::now(), self.journal.clock().now());
             if self.journal.append(&mut self.log, self.owner.run, body.clone(), now).await? == Slot::Committed {
+                self.extended_at = began;
                 return Ok(());
             }
             // Taken: by whoever took the lease over, or by an earlier append of this session that was cancelled
@@ -142,4 +159,22 @@ impl Session {
             Body::LeaseAcquired { .. } | Body::LeaseRenewed | Body::LeaseReleased | Body::Event(_) => None,
         })
     }
+}
+
+/// A duration that is nothing where it would be negative.
+fn positive(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}
+
+/// When the last of the calls in `log` that nothing is known about can no longer land, on the monotonic clock.
+fn settled_at(log: &Log, now: Timestamp) -> Instant {
+    let this_moment = Instant::now();
+    let settled = log.unsettled().into_iter().map(|call| {
+        let announced = log.there_at(call.seq).unwrap_or(this_moment);
+        let by_our_clock = announced + positive(call.deadline.duration_since(call.at)) + SETTLE_MARGIN;
+        let apart = positive(CLOCKS_APART_MAX);
+        let by_any_clock = this_moment + positive((call.deadline + SETTLE_MARGIN + apart).duration_since(now));
+        by_our_clock.min(by_any_clock)
+    });
+    settled.max().unwrap_or(this_moment)
 }

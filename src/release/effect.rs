@@ -76,6 +76,11 @@ pub enum EffectResult {
         /// What was seen instead of an answer.
         saw: String,
     },
+    /// It was announced, and not sent before its time was over: it did not happen.
+    NotSent {
+        /// Why.
+        saw: String,
+    },
 }
 
 impl Effect {

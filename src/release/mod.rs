@@ -7,6 +7,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod admit;
+mod clocks;
 mod color;
 mod decide;
 mod effect;
@@ -23,6 +24,7 @@ mod takedown;
 mod turn_back;
 
 pub use admit::{Admission, Request, admit, on_its_way};
+pub use clocks::CLOCKS_APART_MAX;
 pub use color::Color;
 pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
 pub use effect::{Effect, EffectResult};

@@ -103,7 +103,7 @@ pub struct Release {
     pub announced: Option<Announced>,
     /// What AWS refused last, until it is dealt with.
     pub refused: Option<Problem>,
-    /// How many effects in a row had no answer.
+    /// How many effects in a row had no answer, or were not sent in time.
     pub unanswered: u32,
 }
 
@@ -235,6 +235,8 @@ impl State {
                         release.unanswered = 0;
                         release.refused = Some(problem.clone());
                     }
+                    // Nothing is on its way. It counts all the same: a run that is always too late must end.
+                    EffectResult::NotSent { .. } => release.unanswered += 1,
                     EffectResult::Unknown { .. } => {
                         release.unanswered += 1;
                         // The call may still land until its deadline, so it stays announced.
