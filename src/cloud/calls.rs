@@ -19,6 +19,7 @@ use aws_types::request_id::RequestId;
 use serde::Serialize;
 use tracing::field::Empty;
 
+use super::deadline::SendBefore;
 use super::error;
 
 /// How many AWS calls were made, by `service:Operation` (for example `elbv2:ModifyRule`).
@@ -131,6 +132,16 @@ impl Intercept for Observer {
             }
         }
         Ok(())
+    }
+
+    // The last thing that happens before the connector gets the request, of every attempt.
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        Ok(SendBefore::check()?)
     }
 
     fn read_after_execution(

@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
 use super::calls::Trail;
+use super::deadline::TooLate;
 use crate::release::Problem;
 
 /// Longest message that is passed on, in characters; AWS's encoded authorization messages run to thousands.
@@ -46,6 +47,8 @@ pub enum Kind {
     Credentials,
     /// What was asked for is not there.
     NotFound,
+    /// The call was announced too long ago, so it was not sent; see [`SendBefore`](super::SendBefore).
+    TooLate,
     /// This program saw something that is not as it must be, and did not go on.
     Refused(Box<Problem>),
     /// Anything else that AWS refused; the code and the message say what.
@@ -103,6 +106,7 @@ impl CloudError {
         };
         let kind = match (&error, code.as_deref()) {
             (_, Some(code)) => kind_of_code(status, code),
+            _ if find::<TooLate>(&error).is_some() => Kind::TooLate,
             (SdkError::TimeoutError(_) | SdkError::ResponseError(_), None) => Kind::NoAnswer,
             (SdkError::ServiceError(_), None) if server_fault(status, None) => Kind::NoAnswer,
             _ if find::<CredentialsError>(&error).is_some() => Kind::Credentials,
@@ -161,6 +165,7 @@ impl CloudError {
                 ["aws sso login", "aws configure list"],
             ),
             Kind::NotFound => problem(saw, "it exists, in this account and region", ["aws sts get-caller-identity"]),
+            Kind::TooLate => problem(saw, "the call sent soon after it was announced", []),
             Kind::Other => problem(saw, "AWS accepts the call", []),
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `connect` | the clients: region, credentials, time-outs, retries |
 //! | `calls` | counts and spans of every AWS call, and whether a failed one may have happened all the same |
+//! | `deadline` | until when a change may be sent |
 //! | `error` | [`CloudError`]: what was asked, what AWS said, what to do |
 //! | `resolve` | names to identifiers, and every check that needs no write |
 //! | `reading` | [`Reading`]: the switch as AWS has it, and the writes that start from one |
@@ -17,6 +18,7 @@ mod actions;
 mod calls;
 mod cli;
 mod connect;
+mod deadline;
 mod dns;
 mod error;
 mod identity;
@@ -33,6 +35,7 @@ use std::sync::{Arc, Mutex};
 
 pub use calls::Calls;
 pub use connect::{CHANGE_TIMEOUT, retries, time_limits};
+pub use deadline::SendBefore;
 pub use error::{CloudError, Kind};
 pub use identity::Identity;
 pub use image::ImageFact;

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::run::Run;
 use super::{EngineError, Notice};
-use crate::cloud::{CHANGE_TIMEOUT, CloudError, Launch};
+use crate::cloud::{CHANGE_TIMEOUT, CloudError, Kind, Launch, SendBefore};
 use crate::planted::{Bug, bug};
-use crate::release::{Effect, EffectResult, Event, Pins, Problem};
+use crate::release::{Effect, EffectResult, Event, Pins, Problem, Unsent};
 
 /// How much time a call has, counted from its announcement. Nothing is sent later than `send`, and a call that was
 /// sent then ends before `deadline`; whoever takes over waits for that, so a flip gets little.
@@ -41,20 +41,23 @@ impl Limits {
 impl Run<'_> {
     /// Announces the effect, carries it out, and records how it ended.
     pub(super) async fn act(&mut self, effect: Effect) -> Result<(), EngineError> {
-        let announced = Instant::now();
-        self.announced = Some(announced);
+        self.announced = Some(Instant::now());
         let limits = Limits::of(&effect);
-        let deadline = self.now() + limits.deadline;
+        let send_before = SendBefore::starting_now(self.engine.journal.clock(), limits.send + limits.call);
+        let deadline = self.stamp() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
-        let result = if announced.elapsed() < limits.send || bug(Bug::NoSendDeadline) {
-            match tokio::time::timeout(limits.call, self.call(&effect)).await {
+        let result = if send_before.elapsed() < limits.send || bug(Bug::NoSendDeadline) {
+            match tokio::time::timeout(limits.call, send_before.send(self.call(&effect))).await {
                 Ok(Ok(change)) => EffectResult::Accepted { change },
+                Ok(Err(error)) if error.kind == Kind::TooLate && !error.outcome_unknown() => {
+                    self.not_sent(error.to_string())
+                }
                 Ok(Err(error)) if error.outcome_unknown() || error.transient() => self.unknown(error.to_string()),
                 Ok(Err(error)) => EffectResult::Refused { problem: self.explain(&effect, &error) },
                 Err(_) => self.unknown(format!("no answer within {} s", limits.call.as_secs())),
             }
         } else {
-            self.unknown("not sent: writing the announcement took too long".into())
+            self.not_sent(format!("more than {} s after the call was announced", limits.send.as_secs()))
         };
         let accepted = matches!(result, EffectResult::Accepted { .. });
         self.record(Event::Outcome { result }).await?;
@@ -71,6 +74,11 @@ impl Run<'_> {
     fn unknown(&self, saw: String) -> EffectResult {
         self.engine.notices.tell(Notice::Retrying { saw: saw.clone() });
         EffectResult::Unknown { saw }
+    }
+
+    fn not_sent(&self, saw: String) -> EffectResult {
+        self.engine.notices.tell(Notice::Retrying { saw: format!("not sent: {saw}") });
+        EffectResult::NotSent { why: Unsent::Late, saw }
     }
 
     /// Forgets the facts that the effect has changed; before a destructive or a moving one everything is read anew.

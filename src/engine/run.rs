@@ -175,6 +175,11 @@ impl<'a> Run<'a> {
         self.engine.journal.clock().now()
     }
 
+    /// The time that the next entry of the journal will carry.
+    pub(super) fn stamp(&self) -> Timestamp {
+        self.session.as_ref().map_or_else(|| self.now(), Session::stamp)
+    }
+
     /// Takes the lease if this run does not hold it; `false` where the world may have changed meanwhile, so
     /// that the decision must be made again.
     pub(super) async fn hold_lease(&mut self) -> Result<bool, EngineError> {

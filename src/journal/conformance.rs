@@ -5,14 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 
 use super::*;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
 use crate::dev::{DevCloud, DevOptions};
-use crate::release::{Color, Effect, EffectResult, Event};
+use crate::release::{CLOCKS_APART_MAX, Color, Effect, EffectResult, Event, Unsent};
 
 #[path = "faulty_tests.rs"]
 mod faulty;
@@ -80,7 +80,10 @@ over_every_store! {
     a_preempted_owner_can_write_nothing_any_more,
     an_owner_is_fenced_by_whoever_took_over_and_not_by_whoever_came_later,
     a_successor_waits_out_the_calls_that_may_be_on_their_way,
+    a_successor_waits_as_long_whatever_its_clock_says,
+    a_successor_that_has_watched_has_waited_already,
     a_successor_waits_for_nothing_that_is_settled,
+    time_does_not_run_backwards_in_a_journal,
     open_intents_are_those_without_an_outcome,
     long_work_keeps_the_lease,
     long_work_is_dropped_when_the_lease_is_lost,
@@ -220,6 +223,11 @@ async fn an_owner_is_fenced_by_whoever_took_over_and_not_by_whoever_came_later(j
     assert!(matches!(&error, JournalError::Fenced { by, .. } if **by == taker), "{error}");
 }
 
+/// How long whoever takes over has to wait, in whole seconds.
+fn settles(session: &Session) -> Option<u64> {
+    session.settles_in().map(|left| left.as_millis().div_ceil(1000) as u64)
+}
+
 async fn a_successor_waits_out_the_calls_that_may_be_on_their_way(journal: Journal) {
     // Each case has its own deadlines, later than those before: what an earlier case left open must not help.
     let case = |n: u64| (start() + Duration::from_secs(30 + 2 * n), start() + Duration::from_secs(29 + 2 * n));
@@ -238,17 +246,53 @@ async fn a_successor_waits_out_the_calls_that_may_be_on_their_way(journal: Journ
             old.append(event.clone()).await.unwrap();
         }
         let new = preempt(&journal, "rollback").await;
-        assert_eq!(new.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
+        let wait = Some(30 + 2 * n + SETTLE_MARGIN.as_secs());
+        assert_eq!(settles(&new), wait, "{events:?}");
         // The successor dies before it settles: the next one has the same to wait for.
         let next = preempt(&journal, "abort").await;
-        assert_eq!(next.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
+        assert_eq!(settles(&next), wait, "{events:?}");
         // Also after an owner gave the lease back with the call unanswered.
         next.release().await.unwrap();
         let after = acquire(&journal, "sweep").await.unwrap();
-        assert_eq!(after.settle_until(), Some(late + SETTLE_MARGIN), "{events:?}");
+        assert_eq!(settles(&after), wait, "{events:?}");
     }
-    pass(46).await;
-    assert_eq!(preempt(&journal, "rollback").await.settle_until(), None, "the margin is over");
+    // As long as the clocks may be apart it costs as much; after that it is over by any clock.
+    pass(36 + u64::try_from(CLOCKS_APART_MAX.as_secs()).unwrap()).await;
+    assert_eq!(settles(&preempt(&journal, "rollback").await), Some(10));
+    pass(10).await;
+    assert_eq!(settles(&preempt(&journal, "rollback").await), None);
+}
+
+async fn a_successor_waits_as_long_whatever_its_clock_says(journal: Journal) {
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    old.append(flip(old.stamp() + Duration::from_secs(15))).await.unwrap();
+    for apart in [-60, -59, -1, 0, 1, 59, 60] {
+        let clock = Clock::starting_at(journal.clock().now() + SignedDuration::from_secs(apart));
+        let new = preempt(&journal.clone().with_clock(clock), "rollback").await;
+        assert_eq!(settles(&new), Some(15 + 10), "a clock that is {apart} s off");
+    }
+}
+
+async fn a_successor_that_has_watched_has_waited_already(journal: Journal) {
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    old.append(flip(old.stamp() + Duration::from_secs(15))).await.unwrap();
+    let watched = journal.load().await.unwrap();
+    pass(20).await;
+    let mode = Acquire::Preempt { reason: "a test".into() };
+    let new = journal.acquire(watched, Owner::this_process("rollback"), mode).await.unwrap();
+    assert_eq!(settles(&new), Some(5));
+}
+
+async fn time_does_not_run_backwards_in_a_journal(journal: Journal) {
+    let ahead = journal.clone().with_clock(Clock::starting_at(start() + Duration::from_secs(60)));
+    acquire(&ahead, "deploy").await.unwrap().release().await.unwrap();
+    let mut behind = acquire(&journal, "rollback").await.unwrap();
+    behind.append(Event::Warmed).await.unwrap();
+    let log = journal.load().await.unwrap();
+    assert!(log.entries().is_sorted_by_key(|entry| entry.at), "{:#?}", log.entries());
+    assert_eq!(behind.stamp(), start() + Duration::from_secs(60));
+    // The lease ends by the clock of whoever holds it, or a clock that is wrong would block for longer than the term.
+    assert_eq!(log.lease().unwrap().until, start() + LEASE_TERM);
 }
 
 async fn a_successor_waits_for_nothing_that_is_settled(journal: Journal) {
@@ -256,7 +300,12 @@ async fn a_successor_waits_for_nothing_that_is_settled(journal: Journal) {
     old.append(flip(start() + Duration::from_secs(30))).await.unwrap();
     old.append(accepted()).await.unwrap();
     old.append(Event::Switched).await.unwrap();
-    assert_eq!(preempt(&journal, "rollback").await.settle_until(), None);
+    let mut new = preempt(&journal, "rollback").await;
+    assert_eq!(settles(&new), None);
+    new.append(flip(start() + Duration::from_secs(30))).await.unwrap();
+    let late = EffectResult::NotSent { why: Unsent::Late, saw: "it stood still".into() };
+    new.append(Event::Outcome { result: late }).await.unwrap();
+    assert_eq!(settles(&preempt(&journal, "rollback").await), None);
 }
 
 async fn open_intents_are_those_without_an_outcome(journal: Journal) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::release::{
     Color, Effect, EffectResult, FlipReason, GroupPin, Launched, Pins, Problem, RecordPin, ReleaseId, RoutePin,
-    SubnetPin, SwitchPin,
+    SubnetPin, SwitchPin, Unsent,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -91,6 +91,7 @@ pub(crate) fn events() -> Vec<Event> {
         Event::Outcome { result: EffectResult::Accepted { change: Some("/change/C1".into()) } },
         Event::Outcome { result: EffectResult::Refused { problem: problem() } },
         Event::Outcome { result: EffectResult::Unknown { saw: "no answer within 10 s".into() } },
+        Event::Outcome { result: EffectResult::NotSent { why: Unsent::Late, saw: "the process stood still".into() } },
         Event::Switched,
         Event::NotSwitched,
         Event::Converged,

@@ -128,8 +128,7 @@ impl Log {
                 }
                 Event::Outcome { result: EffectResult::Unknown { .. } } => unsettled.extend(in_flight.take()),
                 Event::Outcome {
-                    result:
-                        EffectResult::Accepted { .. } | EffectResult::Refused { .. } | EffectResult::NotSent { .. },
+                    result: EffectResult::Accepted { .. } | EffectResult::Refused { .. } | EffectResult::NotSent { .. },
                 } => in_flight = None,
                 _ => {}
             }

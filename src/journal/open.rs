@@ -204,7 +204,8 @@ impl Journal {
         let lease_until = (body != Body::LeaseReleased).then(|| now + self.term);
         // A writer whose clock is behind does not write history backwards.
         let at = log.last_at().map_or(now, |last| last.max(now));
-        let entry = Entry { schema: SCHEMA, seq, id: self.new_id(), prev: log.tip().into(), at, run, lease_until, body };
+        let entry =
+            Entry { schema: SCHEMA, seq, id: self.new_id(), prev: log.tip().into(), at, run, lease_until, body };
         let bytes = entry.encode();
         let slot = self.place.create(seq, &bytes).await?;
         match slot {

@@ -76,11 +76,25 @@ pub enum EffectResult {
         /// What was seen instead of an answer.
         saw: String,
     },
-    /// It was announced, and not sent before its time was over: it did not happen.
+    /// It was not sent, so nothing of it can land.
     NotSent {
         /// Why.
+        why: Unsent,
+        /// What was seen, in words.
         saw: String,
     },
+}
+
+/// Why an announced call was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsent {
+    /// Right before, the world was not as it was when the call was decided: somebody else has written.
+    ForeignWriter,
+    /// The look right before had no answer, so nothing shows that the world is still as it was.
+    Unread,
+    /// Its time was over before it could be sent.
+    Late,
 }
 
 impl Effect {

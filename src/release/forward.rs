@@ -16,7 +16,7 @@ use crate::planted::{Bug, bug};
 const SICK_LOOKS: u32 = 3;
 /// How many looks in a row may find a target in no enabled zone before that counts as a mistake.
 const NOT_IN_USE_LOOKS: u32 = 5;
-/// How many effects in a row may stay without an answer, or come too late to be sent.
+/// How many effects in a row may stay without an answer.
 const UNANSWERED_MAX: u32 = 5;
 /// How often a flip is announced before the release gives up.
 const FLIPS_MAX: u32 = 3;
@@ -53,7 +53,7 @@ impl Step<'_> {
         let problem = match &release.refused {
             Some(problem) => problem.clone(),
             None if release.unanswered >= UNANSWERED_MAX => Problem::new(
-                format!("{} calls in a row had no answer, or could not be sent in time", release.unanswered),
+                format!("AWS gave no answer to {} calls in a row", release.unanswered),
                 "an answer",
                 format!("switchback status {}", self.cx.env),
             ),

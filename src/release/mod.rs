@@ -27,7 +27,7 @@ pub use admit::{Admission, Request, admit, on_its_way};
 pub use clocks::CLOCKS_APART_MAX;
 pub use color::Color;
 pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
-pub use effect::{Effect, EffectResult};
+pub use effect::{Effect, EffectResult, Unsent};
 pub use event::{Event, FlipReason, Launched};
 pub use facts::{Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Question, TargetFact, Targets, Traffic};
 pub use id::ReleaseId;

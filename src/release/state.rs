@@ -103,7 +103,7 @@ pub struct Release {
     pub announced: Option<Announced>,
     /// What AWS refused last, until it is dealt with.
     pub refused: Option<Problem>,
-    /// How many effects in a row had no answer, or were not sent in time.
+    /// How many effects in a row had no answer.
     pub unanswered: u32,
 }
 

@@ -37,7 +37,7 @@ fn event_line(event: &Event) -> Option<String> {
             format!("             refused: {}", problem.saw)
         }
         Event::Outcome { result: EffectResult::Unknown { saw } } => format!("             no answer: {saw}"),
-        Event::Outcome { result: EffectResult::NotSent { saw } } => format!("             not sent: {saw}"),
+        Event::Outcome { result: EffectResult::NotSent { saw, .. } } => format!("             not sent: {saw}"),
         Event::Switched => "switching    read back: all traffic goes to the new color".into(),
         Event::NotSwitched => "switching    read back: the traffic has not moved".into(),
         Event::Converged => "converging   the traffic has followed".into(),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
     Color, Context, Decision, Effect, EffectResult, Event, Facts, FlipReason, Goal, GroupPin, HealthState,
     InstanceFact, InstanceState, Launched, Memory, Moved, Phase, Pins, Policy, ProbeAnswer, Problem, Question, Release,
-    ReleaseId, RoutePin, State, SubnetPin, SwitchPin, TargetFact, Targets, Traffic, decide,
+    ReleaseId, RoutePin, State, SubnetPin, SwitchPin, TargetFact, Targets, Traffic, Unsent, decide,
 };
 
 pub(crate) const COUNT: u32 = 2;
@@ -242,6 +242,7 @@ pub(crate) fn all_events() -> Vec<Event> {
     list.push(Event::Outcome { result: EffectResult::Accepted { change: None } });
     list.push(Event::Outcome { result: EffectResult::Refused { problem: problem() } });
     list.push(Event::Outcome { result: EffectResult::Unknown { saw: "a time-out".into() } });
+    list.push(Event::Outcome { result: EffectResult::NotSent { why: Unsent::Late, saw: "it stood still".into() } });
     let failed = FlipReason::Failed { problem: problem() };
     list.push(Event::RollbackStarted { reason: failed.clone(), skipped: vec![] });
     list.push(Event::RollbackStarted { reason: failed, skipped: vec!["blue is sick".into()] });
