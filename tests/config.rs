@@ -112,7 +112,12 @@ fn the_smallest_file_has_every_default() {
             health: Health { consecutive: 3, timeout: Duration::from_secs(600) },
             smoke: vec![],
             release: ReleasePolicy {
-                converge: Converge { probe: None, quiet: Duration::from_secs(120), timeout: Duration::from_secs(600) },
+                converge: Converge {
+                    probe: None,
+                    quiet: Duration::from_secs(120),
+                    no_requests: Duration::from_secs(60),
+                    timeout: Duration::from_secs(600)
+                },
                 bake: Duration::from_secs(600),
             },
             retain: Duration::from_secs(24 * 3600),

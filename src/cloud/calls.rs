@@ -86,6 +86,7 @@ fn operation_name(metadata: &Metadata) -> String {
         "EC2" => "ec2",
         "Route 53" => "route53",
         "STS" => "sts",
+        "CloudWatch" => "cloudwatch",
         other => other,
     };
     format!("{service}:{}", metadata.name())

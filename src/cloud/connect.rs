@@ -98,9 +98,16 @@ impl Cloud {
                     .retry_partition(partition("sts"))
                     .build(),
             ),
+            watch: aws_sdk_cloudwatch::Client::from_conf(
+                aws_sdk_cloudwatch::config::Builder::from(config)
+                    .interceptor(observer.clone())
+                    .retry_partition(partition("cloudwatch"))
+                    .build(),
+            ),
             region: config.region().map(|r| r.as_ref().to_owned()),
             observer,
             templates: Default::default(),
+            behind: Default::default(),
         }
     }
 }

@@ -80,6 +80,16 @@ impl CloudError {
         }
     }
 
+    /// AWS answered with success, and in the answer that the caller may not see what was asked for.
+    pub(super) fn denied(operation: &'static str, message: String) -> Self {
+        Self { kind: Kind::Denied, message, ..Self::incomplete(operation, "") }
+    }
+
+    /// AWS answered with success, and in the answer that it could not tell.
+    pub(super) fn no_answer(operation: &'static str, message: String) -> Self {
+        Self { kind: Kind::NoAnswer, message, ..Self::incomplete(operation, "") }
+    }
+
     /// A change was given up after `limit`; some of its calls may have been made.
     pub(super) fn cut_off(operation: &'static str, limit: Duration) -> Self {
         Self {

@@ -10,6 +10,7 @@
 //! | `reading` | [`Reading`]: the switch as AWS has it, and the writes that start from one |
 //! | `listener`, `actions`, `cli` | the switch that is a listener's action list |
 //! | `dns`, `records` | the switch that is a pair of weighted records |
+//! | `metrics` | what CloudWatch has counted for a target group |
 //! | `targets`, `instances`, `image`, `identity` | the rest of the questions |
 //!
 //! The real SDK clients always run; tests change the endpoint or the HTTP connector ([`Cloud::from_conf`]).
@@ -25,6 +26,7 @@ mod identity;
 mod image;
 mod instances;
 mod listener;
+mod metrics;
 mod reading;
 mod records;
 mod resolve;
@@ -54,11 +56,14 @@ pub struct Cloud {
     ec2: aws_sdk_ec2::Client,
     route53: aws_sdk_route53::Client,
     sts: aws_sdk_sts::Client,
+    watch: aws_sdk_cloudwatch::Client,
     /// For the commands in messages.
     region: Option<String>,
     observer: Observer,
     /// Launch template versions never change, so one that was read is not read again.
     templates: Arc<Mutex<BTreeMap<(String, i64), TemplateFact>>>,
+    /// Which load balancer a target group is behind, by their ARNs: for its metrics, which have both names.
+    behind: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Cloud {

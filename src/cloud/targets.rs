@@ -84,7 +84,7 @@ impl Cloud {
 }
 
 /// The color's target group, as pinned.
-fn group<'a>(operation: &'static str, pins: &'a Pins, color: &Color) -> Result<&'a GroupPin, CloudError> {
+pub(super) fn group<'a>(operation: &'static str, pins: &'a Pins, color: &Color) -> Result<&'a GroupPin, CloudError> {
     pins.groups.get(color).ok_or_else(|| {
         let known: Vec<_> = pins.groups.keys().map(Color::as_str).collect();
         let problem = Problem {

@@ -118,5 +118,10 @@ fn smoke(check: SmokeFile) -> SmokeCheck {
 }
 
 fn converge(converge: ConvergeFile) -> Converge {
-    Converge { probe: converge.probe, quiet: converge.quiet.0, timeout: converge.timeout.0 }
+    Converge {
+        probe: converge.probe,
+        quiet: converge.quiet.0,
+        no_requests: converge.no_requests.0,
+        timeout: converge.timeout.0,
+    }
 }

@@ -219,6 +219,8 @@ pub struct Converge {
     pub probe: Option<String>,
     /// For how long no answer of the old color may be seen (at least; a DNS switch adds its TTL).
     pub quiet: Duration,
+    /// For how long CloudWatch must have counted no request of the old color's target group; zero: it is not asked.
+    pub no_requests: Duration,
     /// How long convergence may take before the release is rolled back.
     pub timeout: Duration,
 }

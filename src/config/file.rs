@@ -334,6 +334,10 @@ pub(super) struct ConvergeFile {
     /// For how long no answer of the old color may be seen. A `dns` switch adds the records' time to live.
     #[schemars(extend("x-duration" = json!({ "minimum": "1s", "maximum": "24h" })))]
     pub quiet: FileDuration,
+    /// For how long CloudWatch must have counted no request of the old color's target group; it counts whole minutes
+    /// and tells them two minutes late. `0s`: CloudWatch is not asked.
+    #[schemars(extend("x-duration" = json!({ "minimum": "0s", "maximum": "1h" })))]
+    pub no_requests: FileDuration,
     /// How long convergence may take before the release is rolled back; longer than `quiet`.
     #[schemars(extend("x-duration" = json!({ "minimum": "1s", "maximum": "48h" })))]
     pub timeout: FileDuration,
@@ -341,6 +345,11 @@ pub(super) struct ConvergeFile {
 
 impl Default for ConvergeFile {
     fn default() -> Self {
-        Self { probe: None, quiet: FileDuration::minutes(2), timeout: FileDuration::minutes(10) }
+        Self {
+            probe: None,
+            quiet: FileDuration::minutes(2),
+            no_requests: FileDuration::minutes(1),
+            timeout: FileDuration::minutes(10),
+        }
     }
 }

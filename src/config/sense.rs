@@ -89,25 +89,40 @@ fn record(dns: &Node, mistakes: &mut Mistakes) {
     }
 }
 
-/// A quiet time as long as the time-out can never be seen to pass.
+/// From a flip to the first whole minute, and from the end of a minute to its counts being told.
+const COUNTED_WITHIN: Duration = Duration::from_mins(3);
+
+/// What takes as long as the time-out can never be seen to have passed.
 fn converge(root: &Node, mistakes: &mut Mistakes) {
     let entry = |key| root.find(&["release", "converge", key]);
-    let (quiet, timeout) = (entry("quiet"), entry("timeout"));
-    let Some(at) = timeout.or(quiet).map(|e| e.node.at.clone()) else { return };
+    let keys = ["timeout", "quiet", "no-requests"].map(entry);
+    let Some(at) = keys.iter().flatten().next().map(|e| e.node.at.clone()) else { return };
     let default = ConvergeFile::default();
     let written = |entry: Option<&Entry>, default: Duration| match entry {
         Some(entry) => entry.node.text().and_then(|text| Some((duration::parse(text)?, text.to_owned()))),
         None => Some((default, format!("{} by default", duration::print(default)))),
     };
-    if let Some(((quiet, quiet_text), (timeout, timeout_text))) =
-        written(quiet, default.quiet.0).zip(written(timeout, default.timeout.0))
+    let [timeout, quiet, no_requests] = keys;
+    let Some((timeout, timeout_text)) = written(timeout, default.timeout.0) else { return };
+    if let Some((quiet, text)) = written(quiet, default.quiet.0)
         && timeout <= quiet
     {
         let message = format!(
-            "`release.converge.timeout` ({timeout_text}) must be longer than `release.converge.quiet` ({quiet_text}): \
-             no flip could be proven in time"
+            "`release.converge.timeout` ({timeout_text}) must be longer than `release.converge.quiet` ({text}): no flip \
+             could be proven in time"
         );
-        mistakes.add(at, message, "write both, for example `quiet: 2m` and `timeout: 10m`");
+        mistakes.add(at.clone(), message, "write both, for example `quiet: 2m` and `timeout: 10m`");
+    }
+    if let Some((no_requests, text)) = written(no_requests, default.no_requests.0)
+        && !no_requests.is_zero()
+        && timeout <= no_requests + COUNTED_WITHIN
+    {
+        let message = format!(
+            "`release.converge.timeout` ({timeout_text}) must be longer than `release.converge.no-requests` ({text}) and \
+             the {} that CloudWatch takes to count: no flip could be proven in time",
+            duration::print(COUNTED_WITHIN)
+        );
+        mistakes.add(at, message, "write a longer `timeout`, or `no-requests: 0s`, which leaves CloudWatch unasked");
     }
 }
 

@@ -117,8 +117,9 @@ impl Engine {
             pins,
         };
         let questions = request.questions();
-        let (_, (facts, reading)) = tokio::try_join!(
+        let (_, _, (facts, reading)) = tokio::try_join!(
             async { Ok(self.cloud.check_image(&request.pins, &wanted.image).await?) },
+            self.check_metrics(&request.pins),
             self.facts_about_both_colors(&request.pins, &questions)
         )?;
         let admission = admit(&state, &request, &facts);
@@ -138,6 +139,14 @@ impl Engine {
         )))
     }
 
+    /// A release that could not be proven to have converged is better not begun.
+    async fn check_metrics(&self, pins: &Pins) -> Result<(), EngineError> {
+        if self.environment.release.converge.no_requests.is_zero() {
+            return Ok(());
+        }
+        Ok(self.cloud.may_count_requests(pins, self.journal.clock().now()).await?)
+    }
+
     pub(super) async fn facts_about_both_colors(
         &self,
         pins: &Pins,
@@ -153,7 +162,7 @@ impl Engine {
                 }
                 Answer::Targets(color, targets) => drop(facts.targets.insert(color, targets)),
                 Answer::Instances(color, instances) => drop(facts.instances.insert(color, instances)),
-                Answer::Synced(_) | Answer::Smoke(_) | Answer::Probe(..) => {}
+                Answer::Synced(_) | Answer::Smoke(_) | Answer::Probe(..) | Answer::Requests(..) => {}
             }
         }
         Ok((facts, reading))

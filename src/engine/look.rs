@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::run::Run;
-use super::{Engine, EngineError, Notice};
+use super::{Engine, EngineError, Notice, signed};
 use crate::checks::{Prober, SmokeTarget, smoke};
 use crate::cloud::{ChangeId, CloudError, Kind, Reading};
 use crate::release::{
-    Color, Goal, InstanceFact, Pins, ProbeAnswer, Problem, Question, Release, RoutePin, Spreading, State, SwitchPin,
-    Targets,
+    Color, Goal, InstanceFact, Pins, ProbeAnswer, Problem, Question, Release, RequestCount, RoutePin, Spreading, State,
+    SwitchPin, Targets,
 };
 
 /// How many looks in a row may fail before the run gives up: with the back-off about a minute and a half.
 const FAILED_LOOKS_MAX: u32 = 15;
+
+/// How far back requests are counted, beyond the time without any that is asked for.
+const COUNT_BACK: SignedDuration = SignedDuration::from_mins(30);
 
 /// What a run keeps of its looks beside the facts.
 #[derive(Default)]
@@ -37,6 +41,7 @@ pub(super) enum Answer {
     Instances(Color, Vec<InstanceFact>),
     Smoke(Result<(), Problem>),
     Probe(ProbeAnswer, Vec<(Color, Vec<SocketAddr>)>),
+    Requests(Color, RequestCount),
 }
 
 impl Run<'_> {
@@ -106,6 +111,7 @@ impl Run<'_> {
             Answer::Targets(color, targets) => drop(self.facts.targets.insert(color, targets)),
             Answer::Instances(color, instances) => drop(self.facts.instances.insert(color, instances)),
             Answer::Smoke(result) => self.facts.smoke = Some(result),
+            Answer::Requests(color, count) => drop(self.facts.requests.insert(color, count)),
             Answer::Probe(answer, endpoints) => {
                 if answer == ProbeAnswer::Alike && !std::mem::replace(&mut self.eyes.warned_of_likeness, true) {
                     let text =
@@ -128,7 +134,9 @@ async fn answer(
 ) -> Result<Answer, CloudError> {
     let pins = &release.pins;
     match question {
-        Question::Traffic | Question::Targets(_) | Question::Instances(_) => plain_answer(engine, pins, question).await,
+        Question::Traffic | Question::Targets(_) | Question::Instances(_) | Question::Requests(_) => {
+            plain_answer(engine, pins, question).await
+        }
         Question::Synced => synced(engine, state).await,
         Question::Smoke(color) => {
             let endpoints = known_endpoints(state, pins, color);
@@ -168,10 +176,26 @@ pub(super) async fn plain_answer(engine: &Engine, pins: &Pins, question: &Questi
         Question::Instances(color) => {
             Answer::Instances(color.clone(), cloud.instances(&engine.environment.name, color).await?)
         }
+        Question::Requests(color) => {
+            let counted = engine.requests(pins, color).await;
+            // Not an error of the look: whatever it is, the count is not known, and that is told as the reason to wait.
+            Answer::Requests(
+                color.clone(),
+                counted.unwrap_or_else(|error| RequestCount::Unknown { saw: error.to_string() }),
+            )
+        }
         Question::Traffic | Question::Synced | Question::Smoke(_) | Question::Probe { .. } => {
             Answer::Traffic(cloud.traffic(pins).await?)
         }
     })
+}
+
+impl Engine {
+    /// What CloudWatch has counted for the color's target group in the last while.
+    pub(super) async fn requests(&self, pins: &Pins, color: &Color) -> Result<RequestCount, CloudError> {
+        let back = COUNT_BACK + signed(self.environment.release.converge.no_requests);
+        self.cloud.requests(pins, color, self.journal.clock().now(), back).await
+    }
 }
 
 /// Whether the last DNS change has reached every server. A change whose id was lost with a crash cannot be

@@ -81,6 +81,7 @@ impl Engine {
             health_timeout: signed(environment.health.timeout),
             probe: converge.probe.is_some(),
             quiet: signed(converge.quiet),
+            no_requests: signed(converge.no_requests),
             ttl: SignedDuration::from_secs(pins.map_or(0, |p| p.ttl_seconds().into())),
             converge_timeout: signed(converge.timeout),
             bake: signed(environment.release.bake),

@@ -34,6 +34,8 @@ pub struct Policy {
     pub probe: bool,
     /// For how long the old color must not answer.
     pub quiet: SignedDuration,
+    /// For how long no request of the old color must have been counted; zero: the count is not asked for.
+    pub no_requests: SignedDuration,
     /// How long resolvers may answer the old way; zero for a listener switch.
     pub ttl: SignedDuration,
     /// How long convergence may take.

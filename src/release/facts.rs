@@ -27,6 +27,8 @@ pub enum Question {
         /// The color that must answer.
         new: Color,
     },
+    /// How many requests has CloudWatch counted for the color's target group?
+    Requests(Color),
 }
 
 /// Answers, all of them fresh: an effect or a wait empties them, and so does an event that
@@ -45,6 +47,8 @@ pub struct Facts {
     pub smoke: Option<Result<(), Problem>>,
     /// Answer to [`Question::Probe`].
     pub probe: Option<ProbeAnswer>,
+    /// Answers to [`Question::Requests`].
+    pub requests: BTreeMap<Color, RequestCount>,
 }
 
 /// Where the switch sends the traffic, as AWS has it now.
@@ -230,6 +234,34 @@ pub enum ProbeAnswer {
     },
 }
 
+/// What CloudWatch has counted for a color's target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestCount {
+    /// It answered.
+    Counted {
+        /// Nothing before this time was looked at.
+        from: Timestamp,
+        /// Every request before this time is in the count; of later ones some may be.
+        through: Timestamp,
+        /// The newest minute with requests, where there is one.
+        last: Option<BusyMinute>,
+    },
+    /// It cannot be told: no answer, a throttle, a missing permission. Never taken for zero.
+    Unknown {
+        /// What was seen instead.
+        saw: String,
+    },
+}
+
+/// A minute in which requests were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BusyMinute {
+    /// When it ended.
+    pub end: Timestamp,
+    /// How many requests there were; for flows, how many were new or open.
+    pub count: u64,
+}
+
 impl Facts {
     /// These facts without the answers to anything but `questions`: what one look has seen.
     pub fn only(&self, questions: &BTreeSet<Question>) -> Self {
@@ -251,6 +283,12 @@ impl Facts {
                 .collect(),
             smoke: self.smoke.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Smoke(_)))),
             probe: self.probe.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Probe { .. }))),
+            requests: self
+                .requests
+                .iter()
+                .filter(|(color, _)| asked(Question::Requests(Color::clone(color))))
+                .map(|(color, count)| (color.clone(), count.clone()))
+                .collect(),
         }
     }
 
@@ -263,6 +301,7 @@ impl Facts {
             Question::Instances(color) => self.instances.contains_key(color),
             Question::Smoke(_) => self.smoke.is_some(),
             Question::Probe { .. } => self.probe.is_some(),
+            Question::Requests(color) => self.requests.contains_key(color),
         }
     }
 }

@@ -376,7 +376,7 @@ impl Step<'_> {
         let quiet_at = still_since.map(|t| t + policy.quiet);
         let resolved_at = dns.map(|t| t + policy.ttl);
         match (quiet_at, resolved_at) {
-            (Some(quiet), Some(resolved)) if self.cx.now >= quiet.max(resolved) => Decision::Record(Event::Converged),
+            (Some(quiet), Some(resolved)) if self.cx.now >= quiet.max(resolved) => self.no_requests(since),
             // Nothing speaks against it any more, and only the quiet time has to pass, as after a crash.
             (Some(quiet), Some(resolved)) => {
                 Decision::Wait { reason: self.convergence(), until: Some(quiet.max(resolved)) }
@@ -388,6 +388,32 @@ impl Step<'_> {
             )),
             (None, _) | (_, None) => Decision::Wait { reason: self.convergence(), until: None },
         }
+    }
+
+    /// The last proof: the load balancer itself has counted no request for the old color since `since`.
+    ///
+    /// Behind records the old load balancer goes on getting requests of clients that keep connections or addresses,
+    /// an hour and longer: there the count is asked for when the color is taken down, and not here.
+    fn no_requests(&self, since: Timestamp) -> Decision {
+        let (from, policy) = (&self.release.from, &self.cx.policy);
+        if !policy.ttl.is_zero() {
+            return Decision::Record(Event::Converged);
+        }
+        let seen = match self.not_silent(from, since) {
+            Err(question) => return question,
+            Ok(None) => return Decision::Record(Event::Converged),
+            Ok(Some(seen)) => seen,
+        };
+        if self.cx.now < since + policy.converge_timeout {
+            return Decision::Wait { reason: seen.saw, until: seen.until };
+        }
+        let problem = self.not_silent_problem(from, &seen);
+        // Where only the count speaks, the traffic has not followed the weights. Where the probes say that it has, the
+        // new color serves well, and who still sends to the old one is for a person to find.
+        if seen.requests && self.facts.probe != Some(ProbeAnswer::New) {
+            return self.take_back(problem);
+        }
+        self.block(problem)
     }
 
     /// How far the data plane has followed, in words.

@@ -17,6 +17,7 @@ pub struct Memory {
     new_since: Option<Timestamp>,
     synced_since: Option<Timestamp>,
     unclear: u32,
+    counting_since: BTreeMap<Color, Timestamp>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,9 @@ impl Memory {
     /// Takes in the facts of one look, without those of looks before it ([`Facts::only`]), or a streak would count
     /// one look twice.
     pub fn note(&mut self, facts: &Facts, now: Timestamp) {
+        for color in facts.requests.keys() {
+            self.counting_since.entry(color.clone()).or_insert(now);
+        }
         for (color, targets) in &facts.targets {
             let streaks = self.colors.entry(color.clone()).or_default();
             let registered: BTreeSet<String> = targets.registered().map(|t| t.id.clone()).collect();
@@ -71,6 +75,12 @@ impl Memory {
         self.new_since = None;
         self.synced_since = None;
         self.unclear = 0;
+        self.counting_since.clear();
+    }
+
+    /// Since when this run asks how many requests the color gets.
+    pub fn counting_since(&self, color: &Color) -> Option<Timestamp> {
+        self.counting_since.get(color).copied()
     }
 
     /// How many looks in a row found every registered target of `color` healthy.

@@ -19,6 +19,7 @@ mod memory;
 mod phase;
 mod pins;
 mod problem;
+mod silence;
 mod state;
 mod takedown;
 mod turn_back;
@@ -29,10 +30,14 @@ pub use color::Color;
 pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
 pub use effect::{Effect, EffectResult, Unsent};
 pub use event::{Event, FlipReason, Launched};
-pub use facts::{Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Question, TargetFact, Targets, Traffic};
+pub use facts::{
+    BusyMinute, Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Question, RequestCount, TargetFact,
+    Targets, Traffic,
+};
 pub use id::ReleaseId;
 pub use memory::Memory;
 pub use phase::Phase;
 pub use pins::{GroupPin, Pins, RecordPin, RoutePin, SubnetPin, SwitchPin};
 pub use problem::Problem;
+pub use silence::COUNTED_LATE;
 pub use state::{Announced, IllegalEvent, Moved, Occupant, Pending, Release, Spreading, State};

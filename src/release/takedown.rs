@@ -1,5 +1,7 @@
 //! Taking an idle color down: never while the load balancer might still send to it.
 
+use jiff::Timestamp;
+
 use super::decide::{Context, Decision, Step, ask, may_still_land};
 use super::{Color, Effect, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
@@ -94,7 +96,8 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
 fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
     let Step { state, release, cx, facts, memory } = *step;
     let idle = release.idle();
-    let mut settled = *state.carried.get(idle)? + cx.policy.quiet + cx.policy.ttl;
+    let left = *state.carried.get(idle)?;
+    let mut settled = left + cx.policy.quiet + cx.policy.ttl;
     if state.spreading.is_some() {
         let Some(synced) = memory.synced_since() else {
             let reason = format!("the DNS change that took the traffic from {idle} has not reached every server");
@@ -107,11 +110,9 @@ fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
         let reason = format!("the traffic has just left {idle}");
         return Some(Decision::Wait { reason, until: Some(settled) });
     }
-    if !cx.policy.probe {
-        return None;
-    }
-    match facts.probe.as_ref()? {
-        ProbeAnswer::New | ProbeAnswer::Alike => None,
+    let answers = if cx.policy.probe { facts.probe.as_ref() } else { None };
+    match answers.unwrap_or(&ProbeAnswer::Alike) {
+        ProbeAnswer::New | ProbeAnswer::Alike => no_requests(step, left),
         ProbeAnswer::Old { count, of } => {
             let reason = format!("{idle} still answered {count} of {of} probes");
             Some(Decision::Wait { reason, until: None })
@@ -126,6 +127,28 @@ fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
             until: None,
         }),
     }
+}
+
+/// A wait until no requests of the idle color are counted any more, or the end of all patience.
+fn no_requests(step: &Step<'_>, left: Timestamp) -> Option<Decision> {
+    let Step { release, cx, memory, .. } = *step;
+    let idle = release.idle();
+    let seen = match step.not_silent(idle, left) {
+        Err(question) => return Some(question),
+        Ok(seen) => seen?,
+    };
+    let patient = memory.counting_since(idle).is_none_or(|since| cx.now < since + cx.policy.converge_timeout);
+    if patient {
+        return Some(Decision::Wait { reason: seen.saw, until: seen.until });
+    }
+    Some(block(step.not_silent_problem(idle, &seen)))
+}
+
+/// Whether the idle color was just counted to get requests, or its count could not be told.
+pub(super) fn is_not_silent(step: &Step<'_>) -> bool {
+    let idle = step.release.idle();
+    let seen = step.state.carried.get(idle).map(|left| step.not_silent(idle, *left));
+    matches!(seen, Some(Ok(Some(seen))) if seen.requests || seen.until.is_none())
 }
 
 /// Whether the announced call is part of a takedown itself: it can land late, on what it names.

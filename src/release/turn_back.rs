@@ -1,7 +1,7 @@
 //! Where `rollback`, `abort` and `sweep` leave the way forward.
 
 use super::decide::{Decision, Ending, Goal, Step, ask};
-use super::takedown::{foreign_writer, take_down};
+use super::takedown::{foreign_writer, is_not_silent, take_down};
 use super::{Event, FlipReason, Phase, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
 
@@ -178,11 +178,14 @@ impl Step<'_> {
             Phase::Retiring | Phase::Aborting | Phase::RollingBack => None,
             Phase::Done | Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
             Phase::Done | Phase::Aborted => Some(Decision::Stop(Ending::Nothing("nothing has expired".into()))),
-            Phase::Blocked { at, .. } if !self.cx.acted && at.takes_down() && **at != Phase::Clearing => {
+            Phase::Blocked { at, problem } if !self.cx.acted && at.takes_down() && **at != Phase::Clearing => {
                 Some(match take_down(self) {
                     Some(decision @ Decision::Ask(_)) => decision,
                     // Still in the way: nothing is recorded, however often a scheduler looks.
                     Some(Decision::Record(Event::Blocked { problem })) => Decision::Stop(Ending::Blocked(problem)),
+                    Some(Decision::Wait { .. }) if is_not_silent(self) => {
+                        Decision::Stop(Ending::Blocked(problem.clone()))
+                    }
                     Some(Decision::Act(_) | Decision::Record(_) | Decision::Wait { .. } | Decision::Stop(_)) | None => {
                         Decision::Record(Event::Resumed)
                     }

@@ -40,7 +40,12 @@ fn environment(switch: Switch) -> Environment {
         health: Health { consecutive: 3, timeout: Duration::from_secs(60) },
         smoke: vec![],
         release: ReleasePolicy {
-            converge: Converge { probe: None, quiet: Duration::ZERO, timeout: Duration::from_secs(60) },
+            converge: Converge {
+                probe: None,
+                quiet: Duration::ZERO,
+                no_requests: Duration::ZERO,
+                timeout: Duration::from_secs(60),
+            },
             bake: Duration::ZERO,
         },
         retain: Duration::ZERO,

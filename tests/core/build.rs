@@ -256,6 +256,7 @@ pub(crate) fn policy() -> Policy {
         probe: true,
         quiet: SignedDuration::from_secs(120),
         ttl: SignedDuration::ZERO,
+        no_requests: SignedDuration::ZERO,
         converge_timeout: SignedDuration::from_secs(600),
         bake: SignedDuration::from_secs(300),
         retain: SignedDuration::from_secs(86400),

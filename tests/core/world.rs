@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
-    Color, Effect, Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Problem, Question, Release, ReleaseId,
-    TargetFact, Targets, Traffic,
+    BusyMinute, Color, Effect, Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Problem, Question,
+    Release, ReleaseId, RequestCount, TargetFact, Targets, Traffic,
 };
 
 use crate::build::{at, blue, foreign, green};
@@ -202,6 +202,18 @@ impl World {
         Targets { list: list.collect() }
     }
 
+    /// What CloudWatch would tell of a service that is never without requests: whole minutes, two minutes late.
+    fn requests(&self, color: &Color) -> RequestCount {
+        let minute_of = |moment: Timestamp| Timestamp::from_second(moment.as_second() / 60 * 60).unwrap();
+        let minute = SignedDuration::from_mins(1);
+        let through = minute_of(self.now - minute * 2);
+        let tails = self.tails.iter().filter(|(c, _)| c == color).map(|(_, until)| *until);
+        let reached = (self.weights[color] > 0).then_some(self.now).into_iter().chain(tails).max();
+        let end = reached.map(|until| (minute_of(until) + minute).min(through));
+        let last = end.map(|end| BusyMinute { end, count: 60 });
+        RequestCount::Counted { from: through - minute * 30, through, last }
+    }
+
     /// Answers `question` into `facts`.
     pub(crate) fn answer(&self, question: &Question, facts: &mut Facts) {
         match question {
@@ -231,6 +243,7 @@ impl World {
                 let problem = || Problem::new(format!("{color} is broken"), "200", "look at its logs");
                 facts.smoke = Some(if self.smoke_passes { Ok(()) } else { Err(problem()) });
             }
+            Question::Requests(color) => drop(facts.requests.insert(color.clone(), self.requests(color))),
             Question::Probe { old, new } => {
                 facts.probe = Some(match (self.reaches(old), self.reaches(new)) {
                     (true, _) => ProbeAnswer::Old { count: 3, of: 20 },

@@ -13,6 +13,7 @@ use crate::world::{World, ami, image, until};
 const CHANGES: [(&str, &str); 5] = [
     ("port: 443", "port: 8443"),
     ("quiet: 2m", "quiet: 1s"),
+    ("no-requests: 1m", "no-requests: 0s"),
     ("    timeout: 10m", "    timeout: 30s"),
     ("bake: 10m", "bake: 1s"),
     ("retain: 24h", "retain: 2s"),

@@ -183,7 +183,7 @@ async fn records_with_a_short_time_to_live_are_flipped_in_one_batch_and_waited_f
         &[
             ("type: A  ", "type: CNAME"),
             ("port: 80 ", "port: 8080"),
-            ("quiet: 1m", "quiet: 1s"),
+            ("quiet: 1m", "quiet: 1s, no-requests: 0s"),
             ("timeout: 15m", "timeout: 30s"),
             ("bake: 5m", "bake: 0s"),
             ("retain: 12h", "retain: 1s"),
@@ -303,7 +303,7 @@ where
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_of_records_with_its_own_times_is_deployed_twice_rolled_back_and_swept() {
     // Only `quiet` is shorter, so that it cannot stand in for the aliases' 60 seconds to live.
-    let text = example("route53.yaml", &[("port: 80 ", "port: 8080"), ("quiet: 1m", "quiet: 5s")]);
+    let text = example("route53.yaml", &[("port: 80 ", "port: 8080"), ("quiet: 1m", "quiet: 5s, no-requests: 0s")]);
     let world = Arc::new(world(&text).await);
     assert!(world.records().await.iter().all(|r| r.alias_target().is_some()), "the records are no aliases");
     // The clock of these clients is the real one: they keep no address.

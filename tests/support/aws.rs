@@ -237,7 +237,7 @@ health: {{ consecutive: 2, timeout: 1m }}
 smoke:
   - command: {{ run: [test, -n, \"{{color.endpoint}}\"], timeout: 30s }}
 release:
-  converge: {{ quiet: 1s, timeout: 1m }}
+  converge: {{ quiet: 1s, no-requests: 0s, timeout: 1m }}
   bake: 0s
 retain: 1h
 ",

@@ -32,7 +32,7 @@ compute:
 health: { consecutive: 2, timeout: 1m }
 smoke:
   - http: { path: /version, attempts: 1, expect: { within: 2s } }
-release: { converge: { probe: /version, quiet: 1s, timeout: 2m }, bake: 1s }
+release: { converge: { probe: /version, quiet: 1s, no-requests: 0s, timeout: 2m }, bake: 1s }
 retain: 1h
 ";
 
