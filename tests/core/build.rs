@@ -313,6 +313,7 @@ pub(crate) fn well(live: Color) -> Facts {
         ]),
         instances: BTreeMap::from([(blue(), running(["b1", "b2"], "r1")), (green(), running(["g1", "g2"], "r2"))]),
         smoke: Some(Ok(())),
+        requests: BTreeMap::new(),
         probe: Some(ProbeAnswer::New),
     }
 }

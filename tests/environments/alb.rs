@@ -10,7 +10,7 @@ use super::example::{example, name, read};
 use crate::world::{World, ami, image, until};
 
 /// What a test cannot wait for, and a port that needs no rights.
-const CHANGES: [(&str, &str); 5] = [
+const CHANGES: [(&str, &str); 6] = [
     ("port: 443", "port: 8443"),
     ("quiet: 2m", "quiet: 1s"),
     ("no-requests: 1m", "no-requests: 0s"),
