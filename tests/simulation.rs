@@ -7,6 +7,7 @@ mod simulation {
     mod boundary;
     mod clients;
     mod first;
+    mod generate;
     mod plan;
     mod run;
     mod runner;

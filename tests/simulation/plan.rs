@@ -44,11 +44,13 @@ pub(crate) struct EnvironmentPlan {
     pub(crate) converge_timeout_ms: u64,
     /// `health.timeout`.
     pub(crate) health_timeout_ms: u64,
+    /// The target groups' health check interval; whole seconds.
+    pub(crate) health_interval_ms: u64,
     /// The interval of the target groups' health checks, 5 to 300 s; two of them in a row decide.
     pub(crate) health_interval_ms: u64,
     /// Whether probes through the load balancer tell the versions apart.
     pub(crate) probe: bool,
-    /// The target groups' deregistration delay.
+    /// The target groups' deregistration delay; whole seconds.
     pub(crate) deregistration_delay_ms: u64,
 }
 
@@ -87,6 +89,8 @@ pub(crate) enum Behavior {
 /// One process of the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunnerPlan {
+    /// Its number, which it keeps when others are taken out of the plan.
+    pub(crate) number: u64,
     /// When it starts.
     pub(crate) at_ms: u64,
     /// Its environment: a place in [`Plan::environments`].
