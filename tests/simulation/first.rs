@@ -4,8 +4,9 @@ use super::plan::{Behavior, EnvironmentPlan, Mishap, Plan, RunnerPlan, Switch, T
 use super::run::simulate;
 use super::runner::Ended;
 
-/// One environment, in which nothing takes longer than it must.
-pub(crate) fn small(runners: Vec<RunnerPlan>) -> Plan {
+/// One environment, in which nothing takes longer than it must; processes are numbered by their place.
+pub(crate) fn small(mut runners: Vec<RunnerPlan>) -> Plan {
+    (0..).zip(&mut runners).for_each(|(number, runner)| runner.number = number);
     let shop = EnvironmentPlan {
         name: "shop".into(),
         switch: Switch::DefaultAction,
@@ -32,7 +33,7 @@ pub(crate) fn small(runners: Vec<RunnerPlan>) -> Plan {
 
 /// A process of the first environment with a true clock.
 pub(crate) fn runner(at_ms: u64, verb: Verb, troubles: Vec<Trouble>) -> RunnerPlan {
-    RunnerPlan { at_ms, environment: 0, verb, clock_ms: 0, troubles }
+    RunnerPlan { number: 0, at_ms, environment: 0, verb, clock_ms: 0, troubles }
 }
 
 const DEPLOY: Verb = Verb::Deploy { version: 1, detach: false };

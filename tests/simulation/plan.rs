@@ -44,8 +44,6 @@ pub(crate) struct EnvironmentPlan {
     pub(crate) converge_timeout_ms: u64,
     /// `health.timeout`.
     pub(crate) health_timeout_ms: u64,
-    /// The target groups' health check interval; whole seconds.
-    pub(crate) health_interval_ms: u64,
     /// The interval of the target groups' health checks, 5 to 300 s; two of them in a row decide.
     pub(crate) health_interval_ms: u64,
     /// Whether probes through the load balancer tell the versions apart.

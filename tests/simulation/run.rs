@@ -81,14 +81,12 @@ struct Run<'a> {
     plan: &'a Plan,
     world: Arc<World>,
     trace: Trace,
-    chance: Chance,
     boundaries: BTreeMap<u64, Boundary>,
 }
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, world: World) -> Self {
-        let chance = world.cloud.chance().fork();
-        Self { plan, world: Arc::new(world), trace: Trace::new(), chance, boundaries: BTreeMap::new() }
+        Self { plan, world: Arc::new(world), trace: Trace::new(), boundaries: BTreeMap::new() }
     }
 
     async fn play(mut self, end: End) -> (Report, Prepared) {
@@ -96,12 +94,12 @@ impl<'a> Run<'a> {
         clients::start(&self.world, &self.trace);
         let mut events = weather::start(&self.world, self.plan, &self.trace);
         let mut processes = JoinSet::new();
-        for (number, runner) in (0..).zip(&self.plan.runners) {
+        for runner in &self.plan.runners {
             let at = Duration::from_millis(runner.at_ms);
             self.start_at(
                 &mut processes,
                 at,
-                (number, runner.troubles.clone()),
+                (runner.number, runner.troubles.clone()),
                 (runner.environment, runner.verb),
                 runner.clock_ms,
             );
@@ -144,7 +142,9 @@ impl<'a> Run<'a> {
     ) {
         let boundary = Boundary::new(number, troubles, self.trace.clone());
         self.boundaries.insert(number, boundary.clone());
-        let (world, chance) = (self.world.clone(), self.chance.fork());
+        // Whatever other processes there are: a plan of which some are taken out leaves the rest as it was.
+        let chance = Chance::of_seed(self.plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number);
+        let world = self.world.clone();
         let at = self.trace.began() + at;
         processes.spawn(async move {
             tokio::time::sleep_until(at).await;
