@@ -138,6 +138,29 @@ fn a_default_written_out_means_the_same_as_one_left_out() {
 }
 
 #[test]
+fn a_journal_is_in_a_folder_or_in_a_bucket() {
+    let s3 = |bucket: &str, prefix: &str| JournalLocation::S3 { bucket: bucket.into(), prefix: prefix.into() };
+    assert_eq!(good("journal-s3").journal, s3("acme-releases", "switchback"));
+    let text = std::fs::read_to_string("tests/config/good/journal-s3.yaml").unwrap();
+    let written = |journal: &str| {
+        load_bytes(text.replace("s3://acme-releases/switchback", journal).as_bytes()).map(|e| e.journal)
+    };
+    for (journal, expected) in [
+        ("s3://acme-releases", s3("acme-releases", "")),
+        ("s3://acme-releases/", s3("acme-releases", "")),
+        ("s3://acme.releases/team=a/.switchback/", s3("acme.releases", "team=a/.switchback")),
+        ("/var/lib/a:b", JournalLocation::Folder("/var/lib/a:b".into())),
+    ] {
+        assert_eq!(written(journal).unwrap_or_else(|errors| panic!("{errors}")), expected);
+    }
+    for refused in ["s3://ab", "S3://acme-releases", "s3:/acme", "s3://acme//x", "http://acme/x", "a/b://c"] {
+        let given = written(refused);
+        let folder = matches!(given, Ok(JournalLocation::Folder(_)));
+        assert!(given.is_err() || (refused == "s3:/acme" && folder), "{refused}: {given:?}");
+    }
+}
+
+#[test]
 fn colors_keep_the_order_of_the_file_and_names_lose_their_final_dot() {
     let environment = good("dns");
     assert_eq!(environment.colors.each_ref().map(|c| c.name.as_str()), ["zebra", "ape"]);

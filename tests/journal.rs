@@ -5,12 +5,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use aws_config::SdkConfig;
 use switchback::config::JournalLocation;
 use switchback::journal::{Acquire, Journal, JournalError, Owner, Session};
 use switchback::release::Event;
 
+/// A folder needs nothing of AWS.
+fn open(location: &JournalLocation, environment: &str) -> Result<Journal, JournalError> {
+    Journal::open(location, environment, &SdkConfig::builder().build())
+}
+
 fn journal(folder: &Path) -> Journal {
-    Journal::open(&JournalLocation::Folder(folder.join("journal")), "shop-prod").unwrap()
+    open(&JournalLocation::Folder(folder.join("journal")), "shop-prod").unwrap()
 }
 
 fn object(folder: &Path, seq: u64) -> PathBuf {
@@ -199,7 +205,7 @@ async fn files_that_are_not_the_journals_are_left_alone() {
 async fn a_folder_that_cannot_be_written_is_refused_before_anything_else_happens() {
     // Not even root makes a folder there.
     let nowhere = JournalLocation::Folder("/sys/switchback".into());
-    let journal = Journal::open(&nowhere, "shop-prod").unwrap();
+    let journal = open(&nowhere, "shop-prod").unwrap();
     assert!(journal.load().await.unwrap().entries().is_empty());
     let error = acquire(&journal, Owner::this_process("deploy")).await.unwrap_err();
     assert!(matches!(error, JournalError::ReadOnly { .. }), "{error}");
@@ -221,7 +227,7 @@ async fn whoever_finds_the_lease_held_is_told_by_whom() {
 #[test]
 fn an_environments_name_cannot_lead_out_of_the_journals_folder() {
     for name in ["..", ".", "", "a/b", "/etc", "Shop", "a\0b", &"x".repeat(65)] {
-        let error = Journal::open(&JournalLocation::Folder("/tmp".into()), name).unwrap_err();
+        let error = open(&JournalLocation::Folder("/tmp".into()), name).unwrap_err();
         assert!(matches!(error, JournalError::Name { .. }), "{name:?}: {error}");
     }
 }

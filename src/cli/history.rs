@@ -5,6 +5,7 @@ use clap::Args;
 use super::Exit;
 use super::options::Env;
 use super::output::Output;
+use crate::cloud::configuration;
 use crate::config;
 use crate::engine::{EngineError, summarize};
 use crate::journal::{Journal, Log};
@@ -26,7 +27,8 @@ impl History {
             Ok(environment) => environment,
             Err(errors) => return out.config_errors(&errors),
         };
-        let log = match Journal::open(&environment.journal, &environment.name) {
+        let sdk = configuration(environment.region.as_deref()).await;
+        let log = match Journal::open(&environment.journal, &environment.name, &sdk) {
             Ok(journal) => journal.load().await,
             Err(error) => Err(error),
         };

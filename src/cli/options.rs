@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::output::Output;
 use super::{Exit, run};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, configuration};
 use crate::config;
 use crate::dial::ThisMachine;
 use crate::engine::{Engine, EngineError, Finish, Stop};
@@ -68,9 +68,10 @@ impl Env {
     /// The environment, with everything a verb needs to work on it.
     pub(super) async fn engine(&self, out: &Output, started: Instant) -> Result<Engine, Exit> {
         let environment = config::load(&self.env).map_err(|errors| out.config_errors(&errors))?;
-        let journal = Journal::open(&environment.journal, &environment.name)
+        let sdk = configuration(environment.region.as_deref()).await;
+        let journal = Journal::open(&environment.journal, &environment.name, &sdk)
             .map_err(|error| out.engine_error(&environment.name, &error.into()))?;
-        let cloud = Cloud::connect(environment.region.as_deref()).await;
+        let cloud = Cloud::from_conf(&sdk);
         let stop = Stop::default();
         run::stop_on_signals(stop.clone());
         Ok(Engine {

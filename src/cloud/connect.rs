@@ -47,26 +47,25 @@ pub fn time_limits() -> TimeoutConfig {
         .build()
 }
 
-impl Cloud {
-    /// Clients for `region`, or for the region of the usual AWS sources (`AWS_REGION`, `AWS_DEFAULT_REGION`, the
-    /// profile).
-    ///
-    /// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked
-    /// for credentials only where no other source has any, and never for the region, because a machine outside of AWS
-    /// would wait for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
-    pub async fn connect(region: Option<&str>) -> Self {
-        let region = RegionProviderChain::first_try(region.map(|r| Region::new(r.to_owned())))
-            .or_else(EnvironmentVariableRegionProvider::new())
-            .or_else(ProfileFileRegionProvider::new());
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(region)
-            .retry_config(retries())
-            .timeout_config(time_limits())
-            .load()
-            .await;
-        Self::from_conf(&config)
-    }
+/// What every client of a run is made from, for `region` or for the region of the usual AWS sources (`AWS_REGION`,
+/// `AWS_DEFAULT_REGION`, the profile).
+///
+/// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked for
+/// credentials only where no other source has any, and never for the region, because a machine outside of AWS would wait
+/// for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
+pub async fn configuration(region: Option<&str>) -> SdkConfig {
+    let region = RegionProviderChain::first_try(region.map(|r| Region::new(r.to_owned())))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new());
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .retry_config(retries())
+        .timeout_config(time_limits())
+        .load()
+        .await
+}
 
+impl Cloud {
     /// Clients with this configuration as it is, for example with an in-process HTTP connector and paused time; see
     /// [`retries`] and [`time_limits`].
     pub fn from_conf(config: &SdkConfig) -> Self {

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 pub use calls::Calls;
-pub use connect::{CHANGE_TIMEOUT, retries, time_limits};
+pub use connect::{CHANGE_TIMEOUT, configuration, retries, time_limits};
 pub use deadline::SendBefore;
 pub use error::{CloudError, Kind};
 pub use identity::Identity;

@@ -18,14 +18,13 @@ use super::tree::Node;
 /// The environment that `file` describes. `root` is the tree it was decoded from, and knows the order of the colors.
 pub(super) fn environment(file: EnvironmentFile, root: &Node, path: &Path) -> Environment {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let journal = folder.join(&file.journal);
     let [switch] = file.switches;
     Environment {
         file: path.to_owned(),
         name: file.name,
         region: file.region,
         account: file.account,
-        journal: JournalLocation::Folder(absolute(journal)),
+        journal: journal(&file.journal, folder),
         colors: colors(file.colors, root),
         switch: match switch {
             SwitchFile::Listener(listener) => Switch::Listener(self::listener(listener)),
@@ -47,6 +46,17 @@ pub(super) fn environment(file: EnvironmentFile, root: &Node, path: &Path) -> En
             }
         },
         retain: file.retain.0,
+    }
+}
+
+/// A bucket and a prefix, or a folder.
+fn journal(text: &str, folder: &Path) -> JournalLocation {
+    match text.strip_prefix("s3://") {
+        Some(place) => {
+            let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+            JournalLocation::S3 { bucket: bucket.into(), prefix: prefix.trim_end_matches('/').into() }
+        }
+        None => JournalLocation::Folder(absolute(folder.join(text))),
     }
 }
 

@@ -46,6 +46,13 @@ impl Environment {
 pub enum JournalLocation {
     /// A local folder (absolute, or made absolute against the environment file's folder).
     Folder(PathBuf),
+    /// A bucket, which every machine that runs switchback for this environment can reach.
+    S3 {
+        /// Name of the bucket; it is in the environment's region.
+        bucket: String,
+        /// Above the environment's own folder; empty, or without a slash at either end.
+        prefix: String,
+    },
 }
 
 /// One of the two standing colors.

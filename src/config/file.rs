@@ -46,15 +46,18 @@ pub(super) struct EnvironmentFile {
         example = &"123456789012"
     )]
     pub account: Option<String>,
-    /// Folder of the journal, relative to this file.
+    /// Where the journal lives: a folder, relative to this file, or `s3://bucket/prefix`, which every machine reads.
     #[serde(default = "EnvironmentFile::journal")]
     #[schemars(
         length(min = 1, max = 1024),
+        regex(
+            pattern = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\.?[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?|[^~:]([^:]|:[^/]|:/[^/])*:?/?)$"
+        ),
         extend(
-            "patternErrorMessage" = "the path of a folder",
-            "not" = json!({ "pattern": r"^(~|[A-Za-z][A-Za-z0-9+.-]*://)" }),
-            "x-hint" = "the journal is a folder, absolute or relative to this file; `s3://` and other addresses, and \
-                        `~`, are not supported by this version"
+            "patternErrorMessage" = "the path of a folder, or s3://bucket/prefix",
+            "not" = json!({ "pattern": r"^s3://[^/]*--(x-s3|ol-s3|table-s3)(/|$)" }),
+            "x-hint" = "the journal is a folder, absolute or relative to this file (`~` is not known here), or \
+                        `s3://bucket/prefix` with a general purpose bucket and a prefix of letters, digits and _ . = - /"
         )
     )]
     pub journal: String,

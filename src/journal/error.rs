@@ -86,8 +86,8 @@ pub enum JournalError {
     /// The journal cannot be written; nothing was changed.
     #[error(
         "cannot write {object}: {why}. The journal must be writable before anything is changed in AWS: give the user \
-         who runs switchback the right to write there (the file system must have hard links), or set `journal` in the \
-         environment file to another folder"
+         who runs switchback the right to write there (in a folder, the file system must have hard links; in a bucket, \
+         it is s3:PutObject), or set `journal` in the environment file to another place"
     )]
     ReadOnly {
         /// The path that was to be written.
@@ -112,6 +112,14 @@ pub enum JournalError {
         /// The path that was to be written.
         object: String,
         /// What was seen.
+        why: String,
+    },
+    /// The bucket cannot be used at all; nothing was changed.
+    #[error("the journal's bucket {bucket} cannot be used: {why}")]
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What was seen, and what to do.
         why: String,
     },
     /// An entry is larger than the journal reads back.

@@ -10,12 +10,15 @@
 //! request that the old owner has already sent to AWS. So every mutating call has an intent with a deadline
 //! before it, and whoever takes over waits until those deadlines are past: see [`Session::settles_in`].
 
+mod answer;
+mod bucket;
 #[cfg(test)]
 mod conformance;
 mod entry;
 mod error;
 #[cfg(test)]
 mod faults;
+mod folder;
 mod log;
 mod open;
 mod owner;

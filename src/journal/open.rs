@@ -1,8 +1,9 @@
 //! Opening, reading and acquiring one environment's journal.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::ObjectStore;
@@ -10,6 +11,7 @@ use object_store::path::Path;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::bucket;
 use super::entry::{Body, Entry, SCHEMA};
 use super::place::{Place, Slot};
 use super::session::Session;
@@ -32,7 +34,6 @@ pub struct Journal {
     environment: String,
     place: Place,
     clock: Clock,
-    chance: Chance,
     term: Duration,
 }
 
@@ -50,19 +51,24 @@ pub enum Acquire {
 
 impl Journal {
     /// The journal of `environment` at `location`. A folder is created, private to the user, by the first
-    /// append; neither opening nor reading creates it.
+    /// append; neither opening nor reading creates it. A bucket is reached with the region, the endpoint and the
+    /// credentials of `sdk`; nothing is sent yet.
     ///
     /// # Errors
-    /// [`JournalError::Name`] where the environment's name is not one.
-    pub fn open(location: &JournalLocation, environment: &str) -> Result<Self, JournalError> {
+    /// [`JournalError::Name`] where the environment's name is not one; [`JournalError::Bucket`] where there is no region
+    /// to look for a bucket in.
+    pub fn open(location: &JournalLocation, environment: &str, sdk: &SdkConfig) -> Result<Self, JournalError> {
         // The name becomes a folder's: nothing may lead out of the journal's folder, whoever calls.
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !(1..=64).contains(&environment.len()) || !environment.chars().all(fits) {
             return Err(JournalError::Name { name: environment.into() });
         }
+        let chance = Chance::unseeded();
         let place = match location {
-            JournalLocation::Folder(folder) => {
-                Place::Folder { path: folder.join(environment), opened: Arc::new(OnceLock::new()) }
+            JournalLocation::Folder(folder) => Place::folder(folder.join(environment), chance),
+            JournalLocation::S3 { bucket, prefix } => {
+                let prefix = Path::from(prefix.as_str()).join(environment);
+                Place::store(bucket::open(bucket, sdk)?, prefix, format!("s3://{bucket}"), chance)
             }
         };
         Ok(Self::at(place, environment))
@@ -70,17 +76,12 @@ impl Journal {
 
     /// The journal of `environment` in `store`, under the environment's name.
     pub fn with_store(store: Arc<dyn ObjectStore>, environment: &str) -> Self {
-        Self::at(Place::Store { store, prefix: Path::default().join(environment) }, environment)
+        let shown = store.to_string();
+        Self::at(Place::store(store, Path::default().join(environment), shown, Chance::unseeded()), environment)
     }
 
     fn at(place: Place, environment: &str) -> Self {
-        Self {
-            environment: environment.into(),
-            place,
-            clock: Clock::system(),
-            chance: Chance::unseeded(),
-            term: LEASE_TERM,
-        }
+        Self { environment: environment.into(), place, clock: Clock::system(), term: LEASE_TERM }
     }
 
     /// The same journal with another clock.
@@ -89,10 +90,10 @@ impl Journal {
         Self { clock, ..self }
     }
 
-    /// The same journal with another source of ids, for runs that must be repeatable.
+    /// The same journal with another source of ids and pauses, for runs that must be repeatable.
     #[must_use]
     pub fn with_chance(self, chance: Chance) -> Self {
-        Self { chance, ..self }
+        Self { place: self.place.with_chance(chance), ..self }
     }
 
     /// The same journal with leases that last `term` after the owner's last entry.
@@ -113,7 +114,7 @@ impl Journal {
 
     /// Where ids come from that nobody else may have.
     pub fn chance(&self) -> &Chance {
-        &self.chance
+        self.place.chance()
     }
 
     /// The random name of a new run.
@@ -123,7 +124,7 @@ impl Journal {
 
     /// An id that sorts by time.
     fn new_id(&self) -> Uuid {
-        let (high, low) = (self.chance.number().to_be_bytes(), self.chance.number().to_be_bytes());
+        let (high, low) = (self.chance().number().to_be_bytes(), self.chance().number().to_be_bytes());
         let random: [u8; 10] = std::array::from_fn(|at| if at < 8 { high[at] } else { low[at - 8] });
         let now_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
         uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid()

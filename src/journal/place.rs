@@ -1,23 +1,31 @@
 //! Where the objects are: a local folder that is created private, or any object store.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path as FilePath, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, PutPayload};
+use tokio::time::Instant;
 
 use super::JournalError;
+use super::answer::{DENIED, FULL, Failure, is, moved};
 use super::entry::{BYTES_MAX, name, number};
+use super::folder;
+use crate::chance::Chance;
 use crate::planted::{Bug, bug};
 
 /// How long one request to the storage may take.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
-/// How often one put is sent before its outcome is called unknown.
-const PUTS_MAX: u32 = 3;
+/// How often one request is sent at most.
+const ATTEMPTS_MAX: u32 = 5;
+/// How long after its first attempt a request is still repeated.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before the first repeat, at most; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of a put-if-absent.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +41,14 @@ type Opened = (Arc<dyn ObjectStore>, Path);
 
 /// One environment's objects.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) struct Place {
+    kind: Kind,
+    /// Decides how long the pauses between attempts are.
+    chance: Chance,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
     /// Files of a local folder.
     Folder {
         path: PathBuf,
@@ -41,83 +56,119 @@ pub(super) enum Place {
         opened: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     },
     /// Objects under a prefix.
-    Store { store: Arc<dyn ObjectStore>, prefix: Path },
+    Store { store: Arc<dyn ObjectStore>, prefix: Path, shown: String },
 }
 
 impl Place {
+    /// A local folder.
+    pub(super) fn folder(path: PathBuf, chance: Chance) -> Self {
+        Self { kind: Kind::Folder { path, opened: Arc::default() }, chance }
+    }
+
+    /// The objects of `store` under `prefix`; in messages the store is called `shown`.
+    pub(super) fn store(store: Arc<dyn ObjectStore>, prefix: Path, shown: String, chance: Chance) -> Self {
+        Self { kind: Kind::Store { store, prefix, shown }, chance }
+    }
+
+    /// The same place with another source of randomness.
+    pub(super) fn with_chance(self, chance: Chance) -> Self {
+        Self { chance, ..self }
+    }
+
+    /// Where ids and pauses are drawn from.
+    pub(super) fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
     /// The path of the object with this number, for a message.
     pub(super) fn object(&self, seq: u64) -> String {
-        match self {
-            Self::Folder { path, .. } => path.join(name(seq)).display().to_string(),
-            Self::Store { store, prefix } => format!("{store}/{}", prefix.clone().join(name(seq))),
+        self.path_of(&name(seq))
+    }
+
+    /// The path of the object with this name, for a message.
+    fn path_of(&self, name: &str) -> String {
+        match &self.kind {
+            Kind::Folder { path, .. } => path.join(name).display().to_string(),
+            Kind::Store { prefix, shown, .. } => format!("{shown}/{}", prefix.clone().join(name)),
         }
     }
 
     /// The place itself, for a message.
     fn describe(&self) -> String {
-        match self {
-            Self::Folder { path, .. } => path.display().to_string(),
-            Self::Store { store, prefix } => format!("{store}/{prefix}"),
+        match &self.kind {
+            Kind::Folder { path, .. } => path.display().to_string(),
+            Kind::Store { prefix, shown, .. } => format!("{shown}/{prefix}"),
         }
     }
 
     /// The highest number in use, 0 for none. Files with other names are not the journal's and are left alone.
     pub(super) async fn head(&self) -> Result<u64, JournalError> {
-        let Some((store, prefix)) = self.existing()? else { return Ok(0) };
-        let failed = |why: String| JournalError::Store { doing: "list", object: self.describe(), why };
-        let listing = async {
-            if let Self::Folder { path, .. } = self {
-                return self.head_of_folder(path.clone()).await;
-            }
-            let listing = store.list_with_delimiter(Some(&prefix)).await.map_err(|error| failed(words(&error)))?;
-            Ok(listing.objects.iter().filter_map(|meta| number(meta.location.filename()?)).max().unwrap_or(0))
+        let names = match &self.kind {
+            Kind::Folder { path, .. } => self.names_in(path.clone()).await?,
+            Kind::Store { store, prefix, .. } => self.names_under(store, prefix).await?,
         };
-        tokio::time::timeout(REQUEST_MAX, listing).await.map_err(|_| failed(no_answer()))?
+        Ok(names.iter().filter_map(|name| number(name)).max().unwrap_or(0))
     }
 
-    /// As [`Place::head`], by the names alone: `object_store` leaves out of a listing what it cannot look at (all
-    /// files of a folder without the right to enter it, broken links), and a journal would seem empty.
-    async fn head_of_folder(&self, path: PathBuf) -> Result<u64, JournalError> {
-        let unreadable = |why: String| JournalError::Unreadable { object: path.display().to_string(), why };
-        let folder = path.clone();
-        let names = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<(u64, bool)>> {
-            let mut found = Vec::new();
-            for file in std::fs::read_dir(folder)? {
-                let file = file?;
-                if let Some(seq) = file.file_name().to_str().and_then(number) {
-                    found.push((seq, file.file_type()?.is_dir()));
+    /// The names of a store's objects right below `prefix`.
+    async fn names_under(&self, store: &Arc<dyn ObjectStore>, prefix: &Path) -> Result<Vec<String>, JournalError> {
+        let listed = self.patiently(async || {
+            let mut listing = store.list(Some(prefix));
+            let mut names = Vec::new();
+            // Each page is a request of its own.
+            while let Some(object) = in_time(listing.try_next()).await? {
+                let below = object.location.prefix_match(prefix).map(|parts| parts.map(|p| p.as_ref().to_owned()));
+                let below: Vec<String> = below.into_iter().flatten().collect();
+                if let [name] = below.as_slice() {
+                    names.push(name.clone());
                 }
             }
-            Ok(found)
+            Ok(names)
         });
-        let names = match names.await {
-            Ok(listed) => listed.map_err(|error| unreadable(error.to_string()))?,
-            Err(stopped) => return Err(unreadable(stopped.to_string())),
+        listed.await.map_err(|failure| {
+            self.of_the_bucket(&failure).unwrap_or_else(|| {
+                let (object, why) = (self.describe(), failure.words());
+                match failure {
+                    Failure::Store(Error::PermissionDenied { .. }) => JournalError::Unreadable { object, why },
+                    _ => JournalError::Store { doing: "list", object, why },
+                }
+            })
+        })
+    }
+
+    /// The names of the files in `folder`.
+    async fn names_in(&self, folder: PathBuf) -> Result<Vec<String>, JournalError> {
+        // Whether it is a folder at all is told in words of its own.
+        self.existing()?;
+        let unreadable = |why: String| JournalError::Unreadable { object: folder.display().to_string(), why };
+        let names = match tokio::time::timeout(REQUEST_MAX, folder::names(folder.clone())).await {
+            Ok(names) => names.map_err(|error| unreadable(error.to_string()))?,
+            Err(_) => return Err(JournalError::Store { doing: "list", object: self.describe(), why: no_answer() }),
         };
         // It would be read as "no object", and its number would look free.
-        if let Some((seq, _)) = names.iter().find(|(_, folder)| *folder) {
-            return Err(JournalError::Unreadable { object: self.object(*seq), why: "it is a folder".into() });
+        if let Some(found) = names.iter().find(|found| found.is_folder && number(&found.name).is_some()) {
+            return Err(JournalError::Unreadable { object: self.path_of(&found.name), why: "it is a folder".into() });
         }
-        Ok(names.into_iter().map(|(seq, _)| seq).max().unwrap_or(0))
+        Ok(names.into_iter().map(|found| found.name).collect())
     }
 
     /// The bytes of the object with this number, `None` where there is none.
     pub(super) async fn read(&self, seq: u64) -> Result<Option<Bytes>, JournalError> {
         let Some((store, prefix)) = self.existing()? else { return Ok(None) };
-        let path = prefix.join(name(seq));
-        let unreadable = |why: String| JournalError::Unreadable { object: self.object(seq), why };
-        let fetch = async {
-            let found = match store.get_opts(&path, GetOptions::default()).await {
-                Err(Error::NotFound { .. }) => return Ok(None),
-                found => found.map_err(|error| unreadable(words(&error)))?,
-            };
-            if found.meta.size > BYTES_MAX {
-                return Err(unreadable(format!("it has {} bytes, expected at most {BYTES_MAX}", found.meta.size)));
+        let object = self.object(seq);
+        match self.patiently(async || fetch(&store, &prefix.clone().join(name(seq))).await).await {
+            Ok(Some((_, bytes))) if bytes > BYTES_MAX => {
+                let why = format!("it has {bytes} bytes, expected at most {BYTES_MAX}");
+                Err(JournalError::Unreadable { object, why })
             }
-            found.bytes().await.map(Some).map_err(|error| unreadable(words(&error)))
-        };
-        let late = |_| JournalError::Store { doing: "read", object: self.object(seq), why: no_answer() };
-        tokio::time::timeout(REQUEST_MAX, fetch).await.map_err(late)?
+            Ok(found) => Ok(found.map(|(bytes, _)| bytes)),
+            Err(failure @ Failure::Silence(_)) => {
+                Err(JournalError::Store { doing: "read", object, why: failure.words() })
+            }
+            Err(failure) => Err(self
+                .of_the_bucket(&failure)
+                .unwrap_or_else(|| JournalError::Unreadable { object, why: failure.words() })),
+        }
     }
 
     /// Writes the object with this number unless there is one.
@@ -135,71 +186,120 @@ impl Place {
         let (store, prefix) = self.created()?;
         let path = prefix.join(name(seq));
         let mut saw = String::new();
-        for attempt in 0..PUTS_MAX {
+        // Whether an attempt may have arrived, or may still arrive.
+        let mut on_its_way = false;
+        let began = Instant::now();
+        for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                if began.elapsed() >= PATIENCE {
+                    break;
+                }
+                self.pause(attempt).await;
             }
-            let put = store.put_opts(&path, PutPayload::from(bytes.clone()), PutOptions::from(PutMode::Create));
-            let error = match tokio::time::timeout(REQUEST_MAX, put).await {
-                Ok(Ok(_)) => return Ok(self.committed(seq)),
-                Ok(Err(error)) => Some(error),
-                Err(_) => None,
+            let options = PutOptions::from(PutMode::Create);
+            let failure = match in_time(store.put_opts(&path, PutPayload::from(bytes.clone()), options)).await {
+                Ok(_) => return Ok(self.committed(seq)),
+                Err(failure) => failure,
             };
-            saw = error.as_ref().map_or_else(no_answer, words);
-            let refusal = error.and_then(|error| self.refusal(seq, &error));
-            match self.read(seq).await {
+            saw = failure.words();
+            match fetch(&store, &path).await {
                 Ok(Some(_)) if bug(Bug::ConflictIsCommit) => return Ok(self.committed(seq)),
-                Ok(Some(found)) if found == *bytes && !bug(Bug::OwnEntryIsConflict) => {
+                Ok(Some((found, _))) if found == *bytes && !bug(Bug::OwnEntryIsConflict) => {
                     return Ok(self.committed(seq));
                 }
                 Ok(Some(_)) => return Ok(Slot::Taken),
                 Ok(None) => {}
-                Err(unread) if refusal.is_none() => {
-                    return Err(JournalError::Unknown { object: object(), why: format!("{saw}; then: {unread}") });
+                Err(unread) => saw = format!("{saw}; then: {}", unread.words()),
+            }
+            // The storage said that it cannot, and no earlier attempt may have: there is nothing to wait for.
+            if failure.is_refusal() {
+                if on_its_way {
+                    break;
                 }
-                // What is refused is often unreadable too.
-                Err(_) => {}
+                return Err(self.refusal(object(), failure));
             }
-            // The storage said that it cannot, and the slot is empty: there is nothing to wait for.
-            if let Some(refusal) = refusal {
-                return Err(refusal);
-            }
+            on_its_way = true;
         }
-        Err(JournalError::Unknown { object: object(), why: format!("{saw} ({PUTS_MAX} times)") })
+        Err(JournalError::Unknown { object: object(), why: saw })
     }
 
-    /// A refusal that repeating does not change.
-    fn refusal(&self, seq: u64, error: &Error) -> Option<JournalError> {
-        let (object, why) = (self.object(seq), words(error));
-        let denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
-        if denied || is(error, &[libc::EACCES, libc::EPERM, libc::EROFS, libc::ENOTSUP]) {
-            Some(JournalError::ReadOnly { object, why })
-        } else if is(error, &[libc::ENOSPC, libc::EDQUOT]) {
-            Some(JournalError::NoSpace { object, why })
-        } else if matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. }) {
-            Some(JournalError::Store { doing: "write", object, why })
-        } else {
-            None
+    /// Sends a request until it is answered in a way that sending it again does not change.
+    async fn patiently<T>(&self, request: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let began = Instant::now();
+        let mut attempt = 0;
+        loop {
+            let failure = match request().await {
+                Err(failure) if !failure.is_final() => failure,
+                answered => return answered,
+            };
+            attempt += 1;
+            // The disk of this machine does not get better by waiting.
+            if attempt == ATTEMPTS_MAX || began.elapsed() >= PATIENCE || matches!(self.kind, Kind::Folder { .. }) {
+                return Err(failure);
+            }
+            tracing::debug!(attempt, why = failure.words(), "a request to the journal's storage is repeated");
+            self.pause(attempt).await;
         }
+    }
+
+    /// Waits before the attempt with this number: twice as long each time, and at least half of that, so that runs
+    /// which were turned away together do not come back together.
+    async fn pause(&self, attempt: u32) {
+        let most = PAUSE * 2_u32.pow(attempt.saturating_sub(1));
+        tokio::time::sleep(most / 2 + self.chance.up_to(most / 2)).await;
+    }
+
+    /// A put that the storage refused.
+    fn refusal(&self, object: String, failure: Failure) -> JournalError {
+        if let Some(of_the_bucket) = self.of_the_bucket(&failure) {
+            return of_the_bucket;
+        }
+        let why = failure.words();
+        match failure {
+            Failure::Store(error) if is(&error, &FULL) => JournalError::NoSpace { object, why },
+            Failure::Store(error)
+                if is(&error, &DENIED)
+                    || matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) =>
+            {
+                JournalError::ReadOnly { object, why }
+            }
+            _ => JournalError::Store { doing: "write", object, why },
+        }
+    }
+
+    /// What is wrong with the bucket as a whole, where that is what the failure says.
+    fn of_the_bucket(&self, failure: &Failure) -> Option<JournalError> {
+        let (Kind::Store { shown, .. }, Failure::Store(error)) = (&self.kind, failure) else { return None };
+        let why = match error {
+            Error::NotFound { .. } => "it does not exist (or these credentials are of an account that may not know). \
+                                       Create it, or mend `journal` in the environment file, and try again"
+                .into(),
+            Error::Unauthenticated { .. } => format!(
+                "{}. Valid AWS credentials are needed: AWS_PROFILE, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and \
+                 AWS_SESSION_TOKEN), or a role of the machine; see `aws configure list`",
+                failure.words()
+            ),
+            error if moved(error) => "it is in another region. A journal is in the environment's region: name a bucket \
+                                      there, or mend `region` in the environment file, and try again"
+                .into(),
+            _ => return None,
+        };
+        Some(JournalError::Bucket { bucket: shown.clone(), why })
     }
 
     /// After a commit: nobody but the owner reads the file, whatever the umask was.
     fn committed(&self, seq: u64) -> Slot {
-        if let Self::Folder { path, .. } = self {
-            let file = path.join(name(seq));
-            // The folder itself is private, so this is the second lock on the door; the entry stands either way.
-            if let Err(error) = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)) {
-                tracing::warn!(file = %file.display(), %error, "cannot make the journal's file private");
-            }
+        if let Kind::Folder { path, .. } = &self.kind {
+            folder::make_private(&path.join(name(seq)));
         }
         Slot::Committed
     }
 
     /// The store for reading; `None` for a folder that does not exist yet.
     fn existing(&self) -> Result<Option<Opened>, JournalError> {
-        let (path, opened) = match self {
-            Self::Store { store, prefix } => return Ok(Some((Arc::clone(store), prefix.clone()))),
-            Self::Folder { path, opened } => (path, opened),
+        let (path, opened) = match &self.kind {
+            Kind::Store { store, prefix, .. } => return Ok(Some((Arc::clone(store), prefix.clone()))),
+            Kind::Folder { path, opened } => (path, opened),
         };
         if let Some(store) = opened.get() {
             return Ok(Some((Arc::clone(store), Path::default())));
@@ -218,13 +318,13 @@ impl Place {
 
     /// The store for writing: the folder is created where it is missing.
     fn created(&self) -> Result<Opened, JournalError> {
-        if let Self::Folder { path, opened } = self
+        if let Kind::Folder { path, opened } = &self.kind
             && opened.get().is_none()
         {
-            create_private(path).map_err(|error| {
+            folder::create_private(path).map_err(|error| {
                 let (object, why) = (path.display().to_string(), error.to_string());
                 match error.raw_os_error() {
-                    Some(libc::ENOSPC | libc::EDQUOT) => JournalError::NoSpace { object, why },
+                    Some(code) if FULL.contains(&code) => JournalError::NoSpace { object, why },
                     _ => JournalError::ReadOnly { object, why },
                 }
             })?;
@@ -237,43 +337,26 @@ impl Place {
     }
 }
 
-/// Creates `folder` and what is missing above it, for the owner alone, and makes the new names durable.
-fn create_private(folder: &FilePath) -> std::io::Result<()> {
-    let missing: Vec<_> =
-        folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    for path in missing.into_iter().rev() {
-        match std::fs::DirBuilder::new().mode(0o700).create(path) {
-            // Somebody else made it in the meantime.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::File::open(parent)?.sync_all()?;
-        }
+/// The object at `path` with its size; of one that is too large, no bytes.
+async fn fetch(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Option<(Bytes, u64)>, Failure> {
+    in_time(async {
+        let found = match store.get_opts(path, GetOptions::default()).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        let size = found.meta.size;
+        let bytes = if size > BYTES_MAX { Bytes::new() } else { found.bytes().await? };
+        Ok(Some((bytes, size)))
+    })
+    .await
+}
+
+/// A request's answer, or that none came in time.
+async fn in_time<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+    match tokio::time::timeout(REQUEST_MAX, request).await {
+        Ok(answer) => answer.map_err(Failure::Store),
+        Err(_) => Err(Failure::Silence(no_answer())),
     }
-    Ok(())
-}
-
-/// The operating system's error at the bottom of `error`.
-fn cause(error: &Error) -> Option<&std::io::Error> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// Whether one of these operating system errors lies at the bottom of `error`.
-fn is(error: &Error, codes: &[i32]) -> bool {
-    cause(error).and_then(std::io::Error::raw_os_error).is_some_and(|code| codes.contains(&code))
-}
-
-/// The error in words that do not repeat the path.
-fn words(error: &Error) -> String {
-    cause(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn no_answer() -> String {

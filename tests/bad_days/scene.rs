@@ -218,11 +218,12 @@ impl World {
     pub(crate) fn later(&self, seconds: u64) -> Engine {
         let environment = config::load(&self.env()).expect("the environment file is good");
         let clock = Clock::starting_at(Timestamp::now() + Duration::from_secs(seconds));
+        let sdk = self.dev.sdk_config("eu-west-1");
         Engine {
             notices: Notices::silent(&environment.name),
             typed: self.env().display().to_string(),
-            journal: Journal::open(&environment.journal, &environment.name).expect("a journal").with_clock(clock),
-            cloud: Cloud::from_conf(&self.dev.sdk_config("eu-west-1")),
+            journal: Journal::open(&environment.journal, &environment.name, &sdk).expect("a journal").with_clock(clock),
+            cloud: Cloud::from_conf(&sdk),
             environment: Arc::new(environment),
             dial: Arc::new(ThisMachine),
             stop: Stop::default(),

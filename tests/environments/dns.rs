@@ -263,7 +263,7 @@ where
         runtime.block_on(async move {
             let environment = Arc::new(config::load(&file).unwrap_or_else(|errors| panic!("{errors}")));
             let last = Timestamp::now() + Duration::from_secs(3600 * hours_later);
-            let journal = Journal::open(&environment.journal, &environment.name).expect("a journal");
+            let journal = Journal::open(&environment.journal, &environment.name, &sdk).expect("a journal");
             let journal = journal.with_clock(Clock::starting_at(last));
             let (sender, mut told) = unbounded_channel();
             let engine = Engine {

@@ -74,8 +74,9 @@ impl Stage {
         let load = Load::start(&format!("{}/", world.url), LoadOptions { rate: Some(rate), ..LoadOptions::default() })
             .await
             .map_err(|e| fail("start the load", &e))?;
+        let sdk = dev.sdk_config(&seed.region);
         let journal =
-            Journal::open(&environment.journal, &environment.name).map_err(|e| fail("open the journal", &e))?;
+            Journal::open(&environment.journal, &environment.name, &sdk).map_err(|e| fail("open the journal", &e))?;
         out.say(&format!("dev cloud at {}, {rate} requests per second to {}", dev.url(), world.url));
         let started = serde_json::json!({
             "type": "dev", "endpoint": dev.url(), "network": dev.network(), "region": seed.region, "url": world.url,
@@ -95,7 +96,7 @@ impl Stage {
         });
         Ok(Self {
             typed: file.display().to_string(),
-            cloud: Cloud::from_conf(&dev.sdk_config(&seed.region)),
+            cloud: Cloud::from_conf(&sdk),
             colors: BTreeMap::from([("v0".into(), environment.colors[0].name.clone())]),
             environment: Arc::new(environment),
             dev,
