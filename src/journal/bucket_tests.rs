@@ -30,9 +30,9 @@ impl LoadServiceConfig for ForS3 {
 fn an_endpoint_of_s3_wins_over_the_one_of_all_services_and_over_none() {
     let endpoint = |sdk: aws_types::sdk_config::Builder, region| endpoint(&sdk.build(), region);
     assert_eq!(endpoint(sdk(), "eu-west-1"), None, "object_store knows it");
-    let all = sdk().endpoint_url("http://127.0.0.1:5000");
-    assert_eq!(endpoint(all.clone(), "eu-west-1").as_deref(), Some("http://127.0.0.1:5000"));
-    assert_eq!(endpoint(all.service_config(ForS3), "eu-west-1").as_deref(), Some("http://127.0.0.1:9000"));
+    let all = || sdk().endpoint_url("http://127.0.0.1:5000");
+    assert_eq!(endpoint(all(), "eu-west-1").as_deref(), Some("http://127.0.0.1:5000"));
+    assert_eq!(endpoint(all().service_config(ForS3), "eu-west-1").as_deref(), Some("http://127.0.0.1:9000"));
 }
 
 #[test]

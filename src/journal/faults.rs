@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
@@ -52,19 +53,27 @@ impl Fault {
     ];
 }
 
-/// A store in front of `inner` that takes its faults from two lists, one per request, then behaves.
+/// A store in front of `inner` that takes its faults from three lists, one per request, then behaves.
 #[derive(Debug)]
 pub(super) struct Faulty {
     inner: Arc<dyn ObjectStore>,
     puts: Mutex<VecDeque<Fault>>,
     gets: Mutex<VecDeque<Fault>>,
+    lists: Mutex<VecDeque<Fault>>,
     /// Each request needs one permit; a test that hands them out decides who goes next.
     turns: Option<Arc<Semaphore>>,
 }
 
+/// A permit, where permits are asked for.
+async fn turn(turns: Option<Arc<Semaphore>>) {
+    if let Some(turns) = turns {
+        turns.acquire().await.unwrap().forget();
+    }
+}
+
 impl Faulty {
     pub(super) fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, puts: Mutex::default(), gets: Mutex::default(), turns: None }
+        Self { inner, puts: Mutex::default(), gets: Mutex::default(), lists: Mutex::default(), turns: None }
     }
 
     /// A store whose every request waits for a permit.
@@ -80,16 +89,40 @@ impl Faulty {
         self.gets.lock().unwrap().extend(faults);
     }
 
+    pub(super) fn lists(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.lists.lock().unwrap().extend(faults);
+    }
+
     /// Forgets the faults that have not happened.
     pub(super) fn behave(&self) {
         self.puts.lock().unwrap().clear();
         self.gets.lock().unwrap().clear();
+        self.lists.lock().unwrap().clear();
     }
+}
 
-    async fn turn(&self) {
-        if let Some(turns) = &self.turns {
-            turns.acquire().await.unwrap().forget();
-        }
+impl Faulty {
+    /// One listing: a request, however many names it brings.
+    fn listing(&self, prefix: Option<Path>, offset: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let fault = self.lists.lock().unwrap().pop_front().unwrap_or(Fault::None);
+        let (inner, turns) = (Arc::clone(&self.inner), self.turns.clone());
+        let answer = async move {
+            turn(turns).await;
+            match fault {
+                Fault::Silence | Fault::SilenceAfter => std::future::pending().await,
+                Fault::Slow(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                Fault::Os(code) => return futures_util::stream::iter([Err(refused(code))]).boxed(),
+                Fault::RequestLost | Fault::ReplyLost | Fault::MeetsItself | Fault::FalseConflict | Fault::Late => {
+                    return futures_util::stream::iter([Err(broken("connection reset"))]).boxed();
+                }
+                Fault::None => {}
+            }
+            match offset {
+                Some(offset) => inner.list_with_offset(prefix.as_ref(), &offset),
+                None => inner.list(prefix.as_ref()),
+            }
+        };
+        futures_util::stream::once(answer).flatten().boxed()
     }
 }
 
@@ -110,7 +143,7 @@ fn refused(code: i32) -> Error {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.turn().await;
+        turn(self.turns.clone()).await;
         let fault = self.puts.lock().unwrap().pop_front().unwrap_or(Fault::None);
         let exists = || Error::AlreadyExists { path: location.to_string(), source: "faulty".into() };
         let put = |payload: PutPayload| self.inner.put_opts(location, payload, opts.clone());
@@ -142,7 +175,7 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.turn().await;
+        turn(self.turns.clone()).await;
         let fault = self.gets.lock().unwrap().pop_front().unwrap_or(Fault::None);
         match fault {
             Fault::None => self.inner.get_opts(location, options).await,
@@ -159,7 +192,7 @@ impl ObjectStore for Faulty {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.turn().await;
+        turn(self.turns.clone()).await;
         self.inner.list_with_delimiter(prefix).await
     }
 
@@ -172,7 +205,11 @@ impl ObjectStore for Faulty {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        self.listing(prefix.cloned(), None)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.listing(prefix.cloned(), Some(offset.clone()))
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

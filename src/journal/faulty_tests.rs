@@ -59,8 +59,8 @@ async fn without_an_answer_and_without_reading_back_the_outcome_is_unknown() {
         for get in [Fault::RequestLost, Fault::Silence] {
             let (store, journal) = faulty();
             let mut session = acquire(&journal, "deploy").await.unwrap();
-            store.puts([put]);
-            store.gets([get]);
+            store.puts([put; 5]);
+            store.gets([get; 5]);
             let error = session.append(Event::Warmed).await.unwrap_err();
             assert!(matches!(error, JournalError::Unknown { .. }), "{put:?} {get:?}: {error}");
             assert!(error.to_string().contains("shop-prod/00000000000000000002.json"), "{error}");

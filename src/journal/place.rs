@@ -112,7 +112,7 @@ impl Place {
 
     /// The names of a store's objects right below `prefix`.
     async fn names_under(&self, store: &Arc<dyn ObjectStore>, prefix: &Path) -> Result<Vec<String>, JournalError> {
-        let listed = self.patiently(async || {
+        let listed = self.patiently(move || async move {
             let mut listing = store.list(Some(prefix));
             let mut names = Vec::new();
             // Each page is a request of its own.
@@ -156,7 +156,8 @@ impl Place {
     pub(super) async fn read(&self, seq: u64) -> Result<Option<Bytes>, JournalError> {
         let Some((store, prefix)) = self.existing()? else { return Ok(None) };
         let object = self.object(seq);
-        match self.patiently(async || fetch(&store, &prefix.clone().join(name(seq))).await).await {
+        let (store, path) = (&store, &prefix.join(name(seq)));
+        match self.patiently(move || fetch(store, path)).await {
             Ok(Some((_, bytes))) if bytes > BYTES_MAX => {
                 let why = format!("it has {bytes} bytes, expected at most {BYTES_MAX}");
                 Err(JournalError::Unreadable { object, why })
@@ -224,7 +225,10 @@ impl Place {
     }
 
     /// Sends a request until it is answered in a way that sending it again does not change.
-    async fn patiently<T>(&self, request: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+    async fn patiently<T, R>(&self, request: impl Fn() -> R) -> Result<T, Failure>
+    where
+        R: Future<Output = Result<T, Failure>> + Send,
+    {
         let began = Instant::now();
         let mut attempt = 0;
         loop {
