@@ -108,7 +108,9 @@ impl CredentialProvider for Credentials {
             Err(error) => match kept.as_ref().filter(|kept| kept.lasts(Duration::ZERO)) {
                 // What is kept is still good; whoever asks next tries again.
                 Some(kept) => Ok(Arc::clone(&kept.credential)),
-                None => Err(object_store::Error::Unauthenticated { path: "credentials".into(), source: Box::new(error) }),
+                None => {
+                    Err(object_store::Error::Unauthenticated { path: "credentials".into(), source: Box::new(error) })
+                }
             },
         }
     }

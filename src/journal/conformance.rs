@@ -40,7 +40,9 @@ fn memory() -> Bench {
 fn folder() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let location = JournalLocation::Folder(folder.path().join("journal"));
-    let journal = Journal::open(&location, "shop-prod", &SdkConfig::builder().build()).unwrap().with_clock(Clock::starting_at(start()));
+    let journal = Journal::open(&location, "shop-prod", &SdkConfig::builder().build())
+        .unwrap()
+        .with_clock(Clock::starting_at(start()));
     Bench { journal, _folder: Some(folder), _cloud: None }
 }
 

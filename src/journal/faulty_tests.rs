@@ -64,6 +64,7 @@ async fn without_an_answer_and_without_reading_back_the_outcome_is_unknown() {
             let error = session.append(Event::Warmed).await.unwrap_err();
             assert!(matches!(error, JournalError::Unknown { .. }), "{put:?} {get:?}: {error}");
             assert!(error.to_string().contains("shop-prod/00000000000000000002.json"), "{error}");
+            store.behave();
             assert_eq!(count(&journal.load().await.unwrap(), &Event::Warmed), there, "{put:?} {get:?}");
         }
     }
@@ -141,4 +142,21 @@ async fn an_entry_too_large_to_read_back_is_not_written() {
     let error = session.append(huge).await.unwrap_err();
     assert!(matches!(error, JournalError::TooLarge { max: 4_194_304, .. }), "{error}");
     assert_eq!(journal.load().await.unwrap().entries().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_and_a_read_are_repeated_until_they_are_answered_or_no_answer_can_be_expected() {
+    let (store, journal) = faulty();
+    let session = acquire(&journal, "deploy").await.unwrap();
+    store.lists([Fault::RequestLost, Fault::Silence]);
+    store.gets([Fault::RequestLost, Fault::Silence]);
+    assert_eq!(journal.load().await.unwrap().entries(), session.log().entries());
+    store.lists([Fault::RequestLost; 5]);
+    let error = journal.load().await.unwrap_err();
+    assert!(matches!(&error, JournalError::Store { doing: "list", .. }), "{error}");
+    let began = tokio::time::Instant::now();
+    store.behave();
+    store.lists([Fault::Os(libc::EACCES)]);
+    journal.load().await.unwrap_err();
+    assert_eq!(began.elapsed(), Duration::ZERO, "a refusal is not repeated");
 }

@@ -283,9 +283,11 @@ impl Place {
                  AWS_SESSION_TOKEN), or a role of the machine; see `aws configure list`",
                 failure.words()
             ),
-            error if moved(error) => "it is in another region. A journal is in the environment's region: name a bucket \
+            error if moved(error) => {
+                "it is in another region. A journal is in the environment's region: name a bucket \
                                       there, or mend `region` in the environment file, and try again"
-                .into(),
+                    .into()
+            }
             _ => return None,
         };
         Some(JournalError::Bucket { bucket: shown.clone(), why })
