@@ -19,6 +19,11 @@ pub(super) struct Deploy {
     env: Env,
     #[command(flatten)]
     wanted: Wanted,
+    /// End once the traffic has moved and followed, and leave the bake to `switchback reconcile` on a schedule.
+    ///
+    /// Where a minute or less is left to wait for, it stays. The exit code then says how the release went up to there.
+    #[arg(long)]
+    detach: bool,
 }
 
 /// What is to be released.
@@ -34,13 +39,13 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn request(&self) -> DeployRequest {
-        DeployRequest { image: self.image.clone(), accept_smaller: self.accept_smaller }
+        DeployRequest { image: self.image.clone(), accept_smaller: self.accept_smaller, detach: false }
     }
 }
 
 impl Deploy {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
-        let wanted = self.wanted.request();
+        let wanted = DeployRequest { detach: self.detach, ..self.wanted.request() };
         self.env.drive(out, "deploy", started, async |engine| engine.deploy(&wanted).await).await
     }
 }

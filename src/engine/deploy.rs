@@ -19,6 +19,9 @@ pub struct DeployRequest {
     pub image: String,
     /// Whether the new color may have fewer instances than the live one has healthy targets.
     pub accept_smaller: bool,
+    /// Whether to end once the traffic has moved and followed, and leave the bake (and for DNS the time to live) to
+    /// [`Engine::reconcile`].
+    pub detach: bool,
 }
 
 /// A request, everything that was read for it, and what becomes of it.
@@ -38,7 +41,8 @@ impl Engine {
     pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
         let log = self.journal.load().await?;
         self.refuse_if_held(&log)?;
-        let run = Run::new(self, Goal::Deploy, log)?;
+        let mut run = Run::new(self, Goal::Deploy, log)?;
+        run.detach = wanted.detach;
         match on_its_way(&run.state, &wanted.image, &self.typed) {
             Some(Ok(())) => {
                 run.tell_that_it_continues();
@@ -47,7 +51,6 @@ impl Engine {
             Some(Err(problem)) => return Ok(Finish::before_anything(Ending::Refused(problem), None)),
             None => {}
         }
-        let mut run = run;
         // From here on the lease may be held, so every way out gives it back.
         match self.begin(&mut run, wanted).await {
             Ok(None) => run.drive().await,

@@ -10,7 +10,7 @@
 //! | `look` | questions answered from AWS and the checks |
 //! | `fresh` | how old the facts are |
 //! | `act` | effects carried out: intent, call, outcome |
-//! | `deploy`, `undo` | the verbs that change something |
+//! | `deploy`, `undo`, `reconcile` | the verbs that change something |
 //! | `plan`, `status`, `history` | the verbs that only read |
 //! | `notice` | what a run tells while it goes on |
 
@@ -23,6 +23,7 @@ mod history;
 mod look;
 mod notice;
 mod plan;
+mod reconcile;
 mod run;
 mod status;
 mod stop;

@@ -11,7 +11,7 @@ use super::{Engine, EngineError, FlipKind, Notice};
 use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
 use crate::planted::{Bug, bug};
-use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, ReleaseId, State, decide};
+use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, Phase, ReleaseId, State, decide};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,12 @@ pub(super) struct Run<'a> {
     owner: Owner,
     log: Log,
     acted: bool,
+    /// When this run began, when the last entry before it was written, and whether it found the release settled.
+    began: Timestamp,
+    last_entry: Option<Timestamp>,
+    found_settled: bool,
+    /// Whether the run leaves once only time has to pass after the flip.
+    pub(super) detach: bool,
     /// When the last effect was announced, and when a rollback was begun, by this run.
     pub(super) announced: Option<Instant>,
     rollback_since: Option<Instant>,
@@ -58,11 +64,18 @@ impl<'a> Run<'a> {
             Goal::Rollback { .. } => "rollback",
             Goal::Abort => "abort",
             Goal::Sweep => "sweep",
+            Goal::Reconcile => "reconcile",
         };
+        let now = engine.journal.clock().now();
+        let state = replay(&log)?.read_at(now);
         Ok(Self {
             engine,
             goal,
-            state: replay(&log)?.read_at(engine.journal.clock().now()),
+            began: now,
+            last_entry: log.entries().last().map(|e| e.at),
+            found_settled: is_settled(&state),
+            detach: false,
+            state,
             facts: Facts::default(),
             memory: Memory::default(),
             eyes: Eyes::default(),
@@ -168,6 +181,10 @@ impl<'a> Run<'a> {
             policy: self.engine.policy(pins),
             now: self.now(),
             acted: self.acted,
+            began: self.began,
+            last_entry: self.last_entry,
+            found_settled: self.found_settled,
+            detach: self.detach,
         }
     }
 
@@ -187,7 +204,7 @@ impl<'a> Run<'a> {
             return Ok(true);
         }
         let mode = match self.goal {
-            Goal::Deploy | Goal::Sweep => Acquire::IfFree,
+            Goal::Deploy | Goal::Sweep | Goal::Reconcile => Acquire::IfFree,
             Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: "a person asked for it".into() },
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
@@ -195,6 +212,8 @@ impl<'a> Run<'a> {
         let unchanged = session.log().entries().len() == self.log.entries().len() + 1;
         if !unchanged {
             self.state = replay(session.log())?.read_at(self.now());
+            self.found_settled = is_settled(&self.state);
+            self.last_entry = session.log().entries().iter().rev().nth(1).map(|e| e.at);
         }
         self.session = Some(session);
         while unsettled && let Some(left) = self.session.as_ref().and_then(Session::settles_in) {
@@ -209,6 +228,11 @@ impl<'a> Run<'a> {
             self.forget();
         }
         Ok(unchanged && !unsettled)
+    }
+
+    /// Whether there is a release that is neither settled nor waits for a person.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.state.release.as_ref().is_some_and(|r| !r.phase.is_settled() && !matches!(r.phase, Phase::Blocked { .. }))
     }
 
     /// Tells which release it is that goes on.
@@ -321,6 +345,11 @@ impl<'a> Run<'a> {
         self.forget();
         Ok(())
     }
+}
+
+/// Whether nothing is on its way.
+fn is_settled(state: &State) -> bool {
+    state.release.as_ref().is_none_or(|r| r.phase.is_settled())
 }
 
 /// The state that the journal's events add up to.

@@ -26,6 +26,7 @@ impl State {
         self.carried.values_mut().for_each(|at| *at = latest(*at));
         if let Some(spreading) = &mut self.spreading {
             spreading.since = latest(spreading.since);
+            spreading.synced = spreading.synced.map(latest);
         }
         self
     }

@@ -21,6 +21,8 @@ pub enum Goal {
     Abort,
     /// Take down what has expired, finish what is being undone.
     Sweep,
+    /// Go on with whatever is unfinished, expired or left behind, and leave what only time brings on.
+    Reconcile,
 }
 
 /// The environment's rules for a release.
@@ -61,6 +63,14 @@ pub struct Context {
     pub now: Timestamp,
     /// Whether this run has recorded anything yet.
     pub acted: bool,
+    /// When this run began.
+    pub began: Timestamp,
+    /// When the last entry before this run was written; nothing in an empty journal.
+    pub last_entry: Option<Timestamp>,
+    /// Whether the release was settled when this run found it: what failed before is not its failure.
+    pub found_settled: bool,
+    /// Whether a deploy leaves the rest to `reconcile` once the traffic has moved and only time has to pass.
+    pub detach: bool,
 }
 
 /// The next step.
@@ -99,6 +109,13 @@ pub enum Ending {
     MovedBack(Problem),
     /// Stopped half-way: a person must decide.
     Blocked(Problem),
+    /// All is well so far, and only time has to pass: `reconcile` goes on.
+    Later {
+        /// What is waited for, in words.
+        reason: String,
+        /// When it is worth to look again; `None` where nobody can tell.
+        next: Option<Timestamp>,
+    },
 }
 
 /// How often a call that AWS accepted may fail to show in the world before the run stops repeating it.
@@ -115,7 +132,9 @@ pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> De
                 "a previous color to go back to",
                 format!("switchback status {}", cx.env),
             )),
-            Goal::Deploy | Goal::Abort | Goal::Sweep => Ending::Nothing("no release has been recorded".into()),
+            Goal::Deploy | Goal::Abort | Goal::Sweep | Goal::Reconcile => {
+                Ending::Nothing("no release has been recorded".into())
+            }
         });
     };
     let step = Step { state, release, cx, facts, memory };
@@ -123,10 +142,15 @@ pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> De
         Goal::Deploy => None,
         Goal::Rollback { .. } | Goal::Abort => step.turn_back(),
         Goal::Sweep => step.sweep(),
+        Goal::Reconcile => step.reconcile(),
     };
-    match aside.unwrap_or_else(|| step.forward()) {
+    let decision = match aside.unwrap_or_else(|| step.forward()) {
         Decision::Act(effect) => step.unless_repeated_in_vain(effect),
         decision @ (Decision::Ask(_) | Decision::Record(_) | Decision::Wait { .. } | Decision::Stop(_)) => decision,
+    };
+    match decision {
+        Decision::Wait { reason, until } => step.wait_or_leave(reason, until),
+        decision @ (Decision::Ask(_) | Decision::Act(_) | Decision::Record(_) | Decision::Stop(_)) => decision,
     }
 }
 
@@ -226,8 +250,11 @@ impl Step<'_> {
         );
         if self.release.phase.before_switched() && !self.release.phase.takes_down() {
             self.fail(problem)
-        } else {
+        } else if self.release.phase.may_block() {
             self.block(problem)
+        } else {
+            // A leftover of a release that is over: there is no phase to go on with.
+            Decision::Stop(Ending::Blocked(problem))
         }
     }
 }

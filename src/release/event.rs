@@ -96,6 +96,22 @@ pub enum Event {
     },
     /// A person ran a verb again: the release goes on where it was blocked.
     Resumed,
+    /// The phase's time ran out, but nobody had watched all of it (a run had died): it starts anew.
+    ClockRestarted {
+        /// From when to the run that records this nobody had watched.
+        unwatched_since: Timestamp,
+    },
+    /// Every authoritative server has the last DNS change: the records' time to live runs from here.
+    Synced,
+    /// Instances that the environment's tags claim, and that no release explains, are about to be taken down.
+    LeftoversFound {
+        /// The color in their tags.
+        color: Color,
+        /// Instance ids.
+        instances: Vec<String>,
+    },
+    /// The leftovers that were found last are gone.
+    LeftoversRemoved,
 }
 
 /// Why the traffic goes back.
@@ -152,6 +168,10 @@ impl Event {
             Self::Retired => "retired",
             Self::Blocked { .. } => "blocked",
             Self::Resumed => "resumed",
+            Self::ClockRestarted { .. } => "clock-restarted",
+            Self::Synced => "synced",
+            Self::LeftoversFound { .. } => "leftovers-found",
+            Self::LeftoversRemoved => "leftovers-removed",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Decision, Ending, Step, ask};
 use super::takedown::{foreign_writer, take_down};
@@ -18,6 +18,10 @@ const SICK_LOOKS: u32 = 3;
 const NOT_IN_USE_LOOKS: u32 = 5;
 /// How many effects in a row may stay without an answer.
 const UNANSWERED_MAX: u32 = 5;
+/// A run that lives writes more often than this: where the journal is silent for longer, nobody watched.
+const UNWATCHED: SignedDuration = SignedDuration::from_secs(30);
+/// How often a phase's clock starts anew after runs that died before the release counts as failed.
+const RESTARTS_MAX: u32 = 3;
 /// How often a flip is announced before the release gives up.
 const FLIPS_MAX: u32 = 3;
 
@@ -52,11 +56,7 @@ impl Step<'_> {
         let release = self.release;
         let problem = match &release.refused {
             Some(problem) => problem.clone(),
-            None if release.unanswered >= UNANSWERED_MAX => Problem::new(
-                format!("AWS gave no answer to {} calls in a row", release.unanswered),
-                "an answer",
-                format!("switchback status {}", self.cx.env),
-            ),
+            None if release.unanswered >= UNANSWERED_MAX => self.no_answer(),
             None => return None,
         };
         match &release.phase {
@@ -88,6 +88,14 @@ impl Step<'_> {
             | Phase::RolledBack { .. }
             | Phase::Blocked { .. } => None,
         }
+    }
+
+    pub(super) fn no_answer(&self) -> Problem {
+        Problem::new(
+            format!("AWS gave no answer to {} calls in a row", self.release.unanswered),
+            "an answer",
+            format!("switchback status {}", self.cx.env),
+        )
     }
 
     fn take_down_then(&self, event: Event) -> Decision {
@@ -182,6 +190,9 @@ impl Step<'_> {
     fn wait_for_health(&self, since: Timestamp, reason: String) -> Decision {
         if self.cx.now < since + self.cx.policy.health_timeout {
             return Decision::Wait { reason, until: None };
+        }
+        if let Some(restart) = self.clock_to_restart(since) {
+            return restart;
         }
         self.fail(Problem::new(
             format!("after {:#}: {reason}", self.cx.policy.health_timeout),
@@ -337,8 +348,16 @@ impl Step<'_> {
         )))
     }
 
+    /// The phase's time is over: it starts anew where a run had died and nobody watched, but not for ever.
+    fn clock_to_restart(&self, since: Timestamp) -> Option<Decision> {
+        let began = self.cx.began;
+        let unwatched_since = self.cx.last_entry.filter(|last| since < began && *last + UNWATCHED <= began)?;
+        (self.release.restarts < RESTARTS_MAX)
+            .then_some(Decision::Record(Event::ClockRestarted { unwatched_since }))
+    }
+
     /// How many looks in a row found a target of the new color sick, or gone.
-    fn sick_looks(&self) -> u32 {
+    pub(super) fn sick_looks(&self) -> u32 {
         let to = &self.release.to;
         self.memory.not_all_healthy(to).max(self.memory.fewer_healthy(to, self.release.count as usize))
     }
@@ -357,7 +376,7 @@ impl Step<'_> {
         if policy.probe {
             questions.push(Question::Probe { old: from.clone(), new: to.clone() });
         }
-        if !policy.ttl.is_zero() && self.memory.synced_since().is_none() {
+        if !policy.ttl.is_zero() && self.synced_since().is_none() {
             questions.push(Question::Synced);
         }
         if let Some(decision) = ask(self.facts, questions) {
@@ -366,7 +385,7 @@ impl Step<'_> {
         if let Some(decision) = self.watch() {
             return decision;
         }
-        let dns = if policy.ttl.is_zero() { Some(since) } else { self.memory.synced_since().map(|t| t.max(since)) };
+        let dns = if policy.ttl.is_zero() { Some(since) } else { self.synced_since().map(|t| t.max(since)) };
         let still_since = match &self.facts.probe {
             Some(ProbeAnswer::New) => self.memory.new_since().map(|t| t.max(since)),
             Some(ProbeAnswer::Alike) | None => Some(since),
@@ -381,13 +400,21 @@ impl Step<'_> {
             (Some(quiet), Some(resolved)) => {
                 Decision::Wait { reason: self.convergence(), until: Some(quiet.max(resolved)) }
             }
-            _ if self.cx.now >= since + policy.converge_timeout + policy.ttl => self.take_back(Problem::new(
+            _ if self.cx.now >= since + policy.converge_timeout + policy.ttl => self.not_converged(since),
+            (None, _) | (_, None) => Decision::Wait { reason: self.convergence(), until: None },
+        }
+    }
+
+    /// The traffic did not follow in its time.
+    fn not_converged(&self, since: Timestamp) -> Decision {
+        let (policy, to) = (&self.cx.policy, &self.release.to);
+        self.clock_to_restart(since).unwrap_or_else(|| {
+            self.take_back(Problem::new(
                 format!("after {:#}: {}", policy.converge_timeout, self.convergence()),
                 format!("only {to} answering for {:#}", policy.quiet),
                 format!("switchback history {} --events", self.cx.env),
-            )),
-            (None, _) | (_, None) => Decision::Wait { reason: self.convergence(), until: None },
-        }
+            ))
+        })
     }
 
     /// The last proof: the load balancer itself has counted no request for the old color since `since`.

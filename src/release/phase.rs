@@ -150,6 +150,45 @@ impl Phase {
         }
     }
 
+    /// Whether the phase must be over in a time of its own.
+    pub(super) fn has_a_clock(&self) -> bool {
+        match self {
+            Self::Provisioning { .. } | Self::Warming { .. } | Self::Converging { .. } => true,
+            Self::Clearing
+            | Self::Smoke
+            | Self::Staged
+            | Self::Switching
+            | Self::Baking { .. }
+            | Self::Retaining { .. }
+            | Self::Retiring
+            | Self::Done
+            | Self::Aborting
+            | Self::Aborted
+            | Self::RollingBack
+            | Self::RolledBack { .. }
+            | Self::Blocked { .. } => false,
+        }
+    }
+
+    /// Whether it is settled and nothing of it is on its way: what no release explains may be taken down.
+    pub(super) fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Retaining { .. } | Self::RolledBack { .. } | Self::Done | Self::Aborted => true,
+            Self::Clearing
+            | Self::Provisioning { .. }
+            | Self::Warming { .. }
+            | Self::Smoke
+            | Self::Staged
+            | Self::Switching
+            | Self::Converging { .. }
+            | Self::Baking { .. }
+            | Self::Retiring
+            | Self::Aborting
+            | Self::RollingBack
+            | Self::Blocked { .. } => false,
+        }
+    }
+
     /// Whether the read-back has not shown the traffic on the new color yet.
     pub fn before_switched(&self) -> bool {
         match self {

@@ -24,6 +24,17 @@ pub struct State {
     pub carried: BTreeMap<Color, Timestamp>,
     /// The last change of DNS records, until it is recorded that it has reached every resolver.
     pub spreading: Option<Spreading>,
+    /// What no release explains and is being taken down.
+    pub leftovers: Option<Leftovers>,
+}
+
+/// Instances that carry the environment's tags and that no release explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftovers {
+    /// The color in their tags.
+    pub color: Color,
+    /// Instance ids.
+    pub instances: Vec<String>,
 }
 
 /// A change of DNS records that resolvers may not follow yet.
@@ -33,6 +44,8 @@ pub struct Spreading {
     pub since: Timestamp,
     /// Its id, where AWS's answer arrived.
     pub change: Option<String>,
+    /// When it was recorded that every authoritative server has it.
+    pub synced: Option<Timestamp>,
 }
 
 /// A mutating call without a recorded outcome.
@@ -105,6 +118,8 @@ pub struct Release {
     pub refused: Option<Problem>,
     /// How many effects in a row had no answer.
     pub unanswered: u32,
+    /// How often the phase's clock has started anew because a run had died.
+    pub restarts: u32,
 }
 
 /// Whether a release has moved the traffic.
@@ -194,11 +209,13 @@ impl State {
                 announced: None,
                 refused: None,
                 unanswered: 0,
+                restarts: 0,
             });
+            self.leftovers = None;
             return Ok(());
         }
         let Some(release) = &mut self.release else { return Err(illegal(event, None)) };
-        let next = next_phase(release, at, event).ok_or_else(|| illegal(event, Some(&release.phase)))?;
+        let next = next_phase(release, self.leftovers.as_ref(), at, event).ok_or_else(|| illegal(event, Some(&release.phase)))?;
         let moving = matches!(release.phase, Phase::Switching | Phase::RollingBack);
         match event {
             Event::Intent { effect, deadline } => {
@@ -210,7 +227,7 @@ impl State {
                 if matches!(effect, Effect::Flip { .. }) {
                     release.flips += 1;
                     let dns = release.pins.ttl_seconds() > 0;
-                    self.spreading = dns.then_some(Spreading { since: at, change: None });
+                    self.spreading = dns.then_some(Spreading { since: at, change: None, synced: None });
                 }
             }
             Event::Outcome { result } => {
@@ -286,6 +303,19 @@ impl State {
                 self.carried.remove(release.idle());
             }
             Event::Converged => self.spreading = None,
+            Event::ClockRestarted { .. } => release.restarts += 1,
+            Event::Synced => {
+                let Some(spreading) = &mut self.spreading else { return Err(illegal(event, Some(&release.phase))) };
+                spreading.synced.get_or_insert(at);
+            }
+            Event::LeftoversFound { color, instances } => {
+                self.leftovers = Some(Leftovers { color: color.clone(), instances: instances.clone() });
+                (release.refused, release.unanswered) = (None, 0);
+            }
+            Event::LeftoversRemoved => {
+                self.leftovers = None;
+                (release.refused, release.unanswered) = (None, 0);
+            }
             Event::ReleaseStarted { .. }
             | Event::Warmed
             | Event::SmokePassed
@@ -303,6 +333,7 @@ impl State {
             // What AWS refused, or did not answer, belongs to the phase it happened in.
             release.refused = None;
             release.unanswered = 0;
+            release.restarts = 0;
         }
         release.phase = next;
         Ok(())
@@ -322,7 +353,7 @@ fn later(late_until: Option<Timestamp>, given_up: Option<Pending>) -> Option<Tim
 }
 
 /// The phase after `event`, or `None` where the event cannot follow.
-fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> {
+fn next_phase(release: &Release, leftovers: Option<&Leftovers>, at: Timestamp, event: &Event) -> Option<Phase> {
     let phase = &release.phase;
     match event {
         Event::ReleaseStarted { .. } => None,
@@ -333,7 +364,7 @@ fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> 
         }
         Event::Warmed => matches!(phase, Phase::Warming { .. }).then_some(Phase::Smoke),
         Event::SmokePassed => (*phase == Phase::Smoke).then_some(Phase::Staged),
-        Event::Intent { effect, .. } => after_intent(release, effect),
+        Event::Intent { effect, .. } => after_intent(release, leftovers, effect),
         Event::Outcome { .. } => Some(phase.clone()),
         Event::Switched => (*phase == Phase::Switching).then_some(Phase::Converging { since: at }),
         Event::NotSwitched => (*phase == Phase::Switching).then_some(Phase::Staged),
@@ -360,11 +391,18 @@ fn next_phase(release: &Release, at: Timestamp, event: &Event) -> Option<Phase> 
             let Phase::Blocked { at: blocked, .. } = phase else { return None };
             Some(blocked.restarted(at))
         }
+        Event::ClockRestarted { .. } => phase.has_a_clock().then(|| phase.restarted(at)),
+        Event::Synced => Some(phase.clone()),
+        Event::LeftoversFound { color, instances } => {
+            let ours = release.pins.groups.contains_key(color) && !instances.is_empty();
+            (phase.is_at_rest() && ours).then(|| phase.clone())
+        }
+        Event::LeftoversRemoved => leftovers.map(|_| phase.clone()),
     }
 }
 
 /// The phase after an announced effect: only a flip moves the release on.
-fn after_intent(release: &Release, effect: &Effect) -> Option<Phase> {
+fn after_intent(release: &Release, leftovers: Option<&Leftovers>, effect: &Effect) -> Option<Phase> {
     let phase = &release.phase;
     match effect {
         Effect::Reference { live, idle } => (matches!(phase, Phase::Provisioning { .. })
@@ -379,8 +417,12 @@ fn after_intent(release: &Release, effect: &Effect) -> Option<Phase> {
         Effect::Flip { from, to } => {
             (*phase == Phase::RollingBack && (from, to) == (&release.to, &release.from)).then(|| phase.clone())
         }
-        Effect::Deregister { color, .. } | Effect::Terminate { color, .. } => {
-            (phase.takes_down() && color == release.idle()).then(|| phase.clone())
+        Effect::Deregister { color, instances } | Effect::Terminate { color, instances } => {
+            let left = leftovers.is_some_and(|l| {
+                let known = instances.iter().all(|id| l.instances.contains(id));
+                phase.is_at_rest() && known && [&l.color, release.idle()].contains(&color)
+            });
+            ((phase.takes_down() && color == release.idle()) || left).then(|| phase.clone())
         }
     }
 }

@@ -14,6 +14,11 @@ const UNCLEAR_PROBES: u32 = 10;
 /// Every destructive step rests on facts read right before it: all traffic on the other color, the quiet
 /// time since the last flip over, nobody of the idle color answering, and our ownership tags.
 pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
+    take_down_only(step, |_| true)
+}
+
+/// [`take_down`] of those instances and targets alone whose id is `meant`.
+pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> Option<Decision> {
     let Step { state, release, cx, facts, .. } = *step;
     let aborts = bug(Bug::AbortTakesLive) && release.phase == Phase::Aborting;
     let (live, idle) = if aborts { (release.idle(), release.live()) } else { (release.live(), release.idle()) };
@@ -26,7 +31,7 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
     if cx.policy.probe && state.carried.contains_key(idle) {
         questions.push(Question::Probe { old: idle.clone(), new: live.clone() });
     }
-    if state.spreading.is_some() && step.memory.synced_since().is_none() {
+    if state.spreading.is_some() && step.synced_since().is_none() {
         questions.push(Question::Synced);
     }
     if let Some(decision) = ask(facts, questions) {
@@ -47,9 +52,10 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
         return Some(wait);
     }
     let targets = &facts.targets[idle];
-    let alive: Vec<&InstanceFact> = facts.instances[idle].iter().filter(|i| i.alive()).collect();
+    let alive: Vec<&InstanceFact> = facts.instances[idle].iter().filter(|i| i.alive() && meant(&i.id)).collect();
     let strangers: Vec<_> = targets
         .registered()
+        .filter(|t| meant(&t.id))
         .filter(|t| !facts.instances[idle].iter().any(|i| i.id == t.id))
         .map(|t| t.id.as_str())
         .collect();
@@ -71,7 +77,7 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
             ),
         )));
     }
-    let registered: Vec<String> = targets.registered().map(|t| t.id.clone()).collect();
+    let registered: Vec<String> = targets.registered().filter(|t| meant(&t.id)).map(|t| t.id.clone()).collect();
     if !registered.is_empty() {
         if !aborts
             && !bug(Bug::TeardownWithoutQuiet)
@@ -81,8 +87,9 @@ pub(super) fn take_down(step: &Step<'_>) -> Option<Decision> {
         }
         return Some(Decision::Act(Effect::Deregister { color: idle.clone(), instances: registered }));
     }
-    if targets.draining().next().is_some() && !bug(Bug::TerminateWhileDraining) {
-        let reason = format!("{idle} drains: {} target(s)", targets.draining().count());
+    let draining = targets.draining().filter(|t| meant(&t.id)).count();
+    if draining > 0 && !bug(Bug::TerminateWhileDraining) {
+        let reason = format!("{idle} drains: {draining} target(s)");
         return Some(Decision::Wait { reason, until: None });
     }
     if alive.is_empty() {
@@ -99,7 +106,7 @@ fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
     let left = *state.carried.get(idle)?;
     let mut settled = left + cx.policy.quiet + cx.policy.ttl;
     if state.spreading.is_some() {
-        let Some(synced) = memory.synced_since() else {
+        let Some(synced) = step.synced_since() else {
             let reason = format!("the DNS change that took the traffic from {idle} has not reached every server");
             return Some(Decision::Wait { reason, until: None });
         };

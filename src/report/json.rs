@@ -21,17 +21,25 @@ pub fn json_line(kind: Option<&str>, value: &impl Serialize) -> String {
 
 /// The last line of a verb that changes something.
 pub fn result_line(verb: &str, environment: &str, release: Option<&ReleaseId>, ending: &Ending, exit: u8) -> String {
+    let mut next = None;
     let (outcome, text, problem): (_, Option<&str>, Option<&Problem>) = match ending {
         Ending::Done => ("done", None, None),
         Ending::Nothing(text) => ("nothing-to-do", Some(text), None),
+        Ending::Later { reason, next: at } => {
+            next = at.as_ref();
+            ("later", Some(reason), None)
+        }
         Ending::Refused(problem) => ("refused", None, Some(problem)),
         Ending::Failed(problem) => ("failed", None, Some(problem)),
         Ending::MovedBack(problem) => ("moved-back", None, Some(problem)),
         Ending::Blocked(problem) => ("blocked", None, Some(problem)),
     };
-    json!({
+    let mut line = json!({
         "type": "result", "verb": verb, "environment": environment, "release": release,
         "outcome": outcome, "text": text, "problem": problem, "exit": exit,
-    })
-    .to_string()
+    });
+    if let (Some(next), Value::Object(fields)) = (next, &mut line) {
+        fields.insert("next".into(), next.to_string().into());
+    }
+    line.to_string()
 }

@@ -59,5 +59,13 @@ fn event_line(event: &Event) -> Option<String> {
         Event::Retired => "done         the idle color has been taken down".into(),
         Event::Blocked { problem } => format!("blocked      {}", problem.saw),
         Event::Resumed => "resumed      going on where it was blocked".into(),
+        Event::ClockRestarted { unwatched_since } => {
+            format!("continuing   nobody has watched since {unwatched_since}: the time-out counts anew")
+        }
+        Event::Synced => "             every authoritative server has the DNS change".into(),
+        Event::LeftoversFound { color, instances } => {
+            format!("leftovers    no release explains {} of {color}: taking them down", instances.join(", "))
+        }
+        Event::LeftoversRemoved => "leftovers    gone".into(),
     })
 }

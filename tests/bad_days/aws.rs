@@ -90,7 +90,7 @@ async fn waits_for_what_may_still_land(operation: &str) {
     deploy.end().await.exits(130);
     world.lease_is_free();
     // A minute later nothing can land any more.
-    let wanted = DeployRequest { image: ami("v1"), accept_smaller: false };
+    let wanted = DeployRequest { image: ami("v1"), accept_smaller: false, detach: false };
     assert_eq!(world.later(75).deploy(&wanted).await.unwrap().ending, Ending::Done);
     world.no_request_failed(load).await;
     world.is_sound("v1", Idle::Kept("v0")).await;

@@ -238,7 +238,7 @@ async fn a_folder_that_becomes_read_only_stops_a_release_half_way() {
     allow(&world.journal(), 0o700);
     // The lease could not be given back, so the same verb waits for its end.
     world.deploy("v1").await.exits(7).says("a run that died loses the lease at that time");
-    let wanted = DeployRequest { image: ami("v1"), accept_smaller: false };
+    let wanted = DeployRequest { image: ami("v1"), accept_smaller: false, detach: false };
     assert_eq!(world.later(61).deploy(&wanted).await.unwrap().ending, Ending::Done);
     world.no_request_failed(load).await;
     world.is_sound("v1", Idle::Kept("v0")).await;

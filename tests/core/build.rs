@@ -227,7 +227,11 @@ fn event_after(event: &Event) -> Option<Event> {
         Event::RetirementStarted => Event::Retired,
         Event::Retired => Event::Blocked { problem: problem() },
         Event::Blocked { .. } => Event::Resumed,
-        Event::Resumed => return None,
+        Event::Resumed => Event::ClockRestarted { unwatched_since: at(0) },
+        Event::ClockRestarted { .. } => Event::Synced,
+        Event::Synced => Event::LeftoversFound { color: green(), instances: vec!["g1".into()] },
+        Event::LeftoversFound { .. } => Event::LeftoversRemoved,
+        Event::LeftoversRemoved => return None,
     })
 }
 
@@ -264,7 +268,18 @@ pub(crate) fn policy() -> Policy {
 }
 
 pub(crate) fn context(goal: Goal, now: i64) -> Context {
-    Context { name: "env".into(), env: "env.yaml".into(), goal, policy: policy(), now: at(now), acted: true }
+    Context {
+        name: "env".into(),
+        env: "env.yaml".into(),
+        goal,
+        policy: policy(),
+        now: at(now),
+        acted: true,
+        began: at(now),
+        last_entry: Some(at(now)),
+        found_settled: false,
+        detach: false,
+    }
 }
 
 pub(crate) fn only(color: Color) -> Traffic {

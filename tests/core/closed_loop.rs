@@ -8,7 +8,7 @@ use switchback::release::{
     Request, State, admit, decide,
 };
 
-use crate::build::{blue, green, pins, policy, problem};
+use crate::build::{at, blue, green, pins, policy, problem};
 use crate::properties::assert_possible;
 use crate::world::World;
 
@@ -16,8 +16,14 @@ const DEADLINE: SignedDuration = SignedDuration::from_secs(60);
 const PAUSE: SignedDuration = SignedDuration::from_secs(15);
 /// More steps than any run without faults may take.
 const STEPS_MAX: u32 = 20_000;
-const GOALS: [Goal; 5] =
-    [Goal::Deploy, Goal::Rollback { force: false }, Goal::Rollback { force: true }, Goal::Abort, Goal::Sweep];
+const GOALS: [Goal; 6] = [
+    Goal::Deploy,
+    Goal::Rollback { force: false },
+    Goal::Rollback { force: true },
+    Goal::Abort,
+    Goal::Sweep,
+    Goal::Reconcile,
+];
 
 /// How the next mutating call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,9 @@ struct Loop {
     facts: Facts,
     memory: Memory,
     acted: bool,
+    began: Timestamp,
+    found_settled: bool,
+    detach: bool,
     releases: u32,
 }
 
@@ -90,6 +99,9 @@ impl Loop {
             facts: Facts::default(),
             memory: Memory::default(),
             acted: false,
+            began: at(0),
+            found_settled: true,
+            detach: false,
             releases: 0,
         }
     }
@@ -113,6 +125,8 @@ impl Loop {
         let replayed = State::replay(events.iter().map(|(at, event)| (*at, event))).unwrap();
         assert_eq!(replayed, self.state, "the journal tells another story");
         (self.goal, self.facts, self.memory, self.acted) = (goal, Facts::default(), Memory::default(), false);
+        self.began = self.world.now;
+        self.found_settled = self.state.release.as_ref().is_none_or(|r| r.phase.is_settled());
         if goal == Goal::Deploy {
             self.deploy();
         }
@@ -150,6 +164,10 @@ impl Loop {
             policy: self.policy.clone(),
             now: self.world.now,
             acted: self.acted,
+            began: self.began,
+            last_entry: self.journal.iter().rev().map(|(at, _)| *at).find(|at| *at < self.began),
+            found_settled: self.found_settled,
+            detach: self.detach,
         };
         decide(&self.state, &cx, &self.facts, &self.memory)
     }
@@ -270,14 +288,22 @@ impl Loop {
         let phase = &release.phase;
         let as_said = match (ending, self.goal) {
             (Ending::Blocked(_), _) => matches!(phase, Phase::Blocked { .. }),
-            (Ending::Failed(_), goal) => goal == Goal::Deploy && *phase == Phase::Aborted,
-            (Ending::MovedBack(_), goal) => goal == Goal::Deploy && matches!(phase, Phase::RolledBack { .. }),
+            (Ending::Later { .. }, goal) => goal == Goal::Reconcile && !phase.is_settled() || phase == &Phase::Retiring,
+            (Ending::Failed(_), goal) => {
+                matches!(goal, Goal::Deploy | Goal::Reconcile) && *phase == Phase::Aborted
+            }
+            (Ending::MovedBack(_), goal) => {
+                matches!(goal, Goal::Deploy | Goal::Reconcile) && matches!(phase, Phase::RolledBack { .. })
+            }
             (Ending::Refused(_) | Ending::Nothing(_), goal) => goal != Goal::Deploy,
             (Ending::Done, Goal::Deploy) => matches!(phase, Phase::Retaining { .. } | Phase::Done),
             (Ending::Done, Goal::Rollback { .. } | Goal::Abort) => {
                 matches!(phase, Phase::RolledBack { .. } | Phase::Aborted)
             }
             (Ending::Done, Goal::Sweep) => matches!(phase, Phase::Done | Phase::Aborted),
+            (Ending::Done, Goal::Reconcile) => {
+                phase.is_settled() && !matches!(phase, Phase::Retiring | Phase::Blocked { .. })
+            }
         };
         assert!(as_said, "{:?} ended {ending:?} in {phase:?}", self.goal);
     }

@@ -29,7 +29,7 @@ impl Stage {
     }
 
     async fn deploy(&mut self, version: &str, must: Must, out: &Output) -> bool {
-        let request = DeployRequest { image: self.image(version).to_owned(), accept_smaller: false };
+        let request = DeployRequest { image: self.image(version).to_owned(), accept_smaller: false, detach: false };
         let name = match must {
             Must::BeDone => format!("deploy {version}"),
             Must::Fail => format!("deploy {version}, whose smoke check fails"),

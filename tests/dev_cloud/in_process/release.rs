@@ -68,7 +68,7 @@ pub(in super::super) async fn deploy_and_roll_back(rig: &Rig, sdk: SdkConfig) ->
     let (sender, mut told) = unbounded_channel();
 
     let deploying = engine(rig, &sdk, &journal, &file, Notices::new("shop", sender.clone()));
-    let request = DeployRequest { image: V1.into(), accept_smaller: false };
+    let request = DeployRequest { image: V1.into(), accept_smaller: false, detach: false };
     let finish = deploying.deploy(&request).await.unwrap();
     assert!(matches!(finish.ending, Ending::Done), "{finish:?}");
     assert_eq!(version(rig).await, "v1");
