@@ -121,7 +121,9 @@ impl Output {
             Ending::Nothing(text) => self.say(&format!("nothing to do: {text}")),
             Ending::Later { reason, next } => {
                 let next = next.map_or_else(|| "with the next `reconcile`".to_owned(), |at| format!("at {at}"));
-                self.say(&format!("{verb} of {environment} is left to `switchback reconcile`: {reason}; next look {next}"));
+                self.say(&format!(
+                    "{verb} of {environment} is left to `switchback reconcile`: {reason}; next look {next}"
+                ));
             }
             Ending::Refused(problem) => bad("refused, nothing was changed", problem),
             Ending::Failed(problem) => bad("the release failed and the traffic never moved", problem),

@@ -201,7 +201,10 @@ impl Engine {
 /// Whether the last DNS change has reached every server. A change whose id was lost with a crash cannot be
 /// asked for; AWS calls 60 seconds the usual time, so twice that counts as there.
 async fn synced(engine: &Engine, state: &State) -> Result<Answer, CloudError> {
-    let Some(Spreading { since, change }) = &state.spreading else { return Ok(Answer::Synced(true)) };
+    let Some(Spreading { since, change, synced }) = &state.spreading else { return Ok(Answer::Synced(true)) };
+    if synced.is_some() {
+        return Ok(Answer::Synced(true));
+    }
     let age = engine.journal.clock().now().duration_since(*since);
     let old = age >= jiff::SignedDuration::from_secs(120);
     let Some(change) = change else { return Ok(Answer::Synced(old)) };

@@ -106,6 +106,10 @@ pub(crate) fn events() -> Vec<Event> {
         Event::Retired,
         Event::Blocked { problem: problem() },
         Event::Resumed,
+        Event::ClockRestarted { unwatched_since: until },
+        Event::Synced,
+        Event::LeftoversFound { color: Color::new("green"), instances: vec!["i-1".into()] },
+        Event::LeftoversRemoved,
     ];
     all.extend(effects().into_iter().map(|effect| Event::Intent { effect, deadline: until }));
     // The match makes the compiler ask for a new event to be listed above.
@@ -129,7 +133,11 @@ pub(crate) fn events() -> Vec<Event> {
         | Event::RetirementStarted
         | Event::Retired
         | Event::Blocked { .. }
-        | Event::Resumed => (),
+        | Event::Resumed
+        | Event::ClockRestarted { .. }
+        | Event::Synced
+        | Event::LeftoversFound { .. }
+        | Event::LeftoversRemoved => (),
     };
     all.iter().for_each(known);
     all

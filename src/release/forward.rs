@@ -434,6 +434,9 @@ impl Step<'_> {
         if self.cx.now < since + policy.converge_timeout {
             return Decision::Wait { reason: seen.saw, until: seen.until };
         }
+        if let Some(restart) = self.clock_to_restart(since) {
+            return restart;
+        }
         let problem = self.not_silent_problem(from, &seen);
         // Where only the count speaks, the traffic has not followed the weights. Where the probes say that it has, the
         // new color serves well, and who still sends to the old one is for a person to find.

@@ -106,8 +106,7 @@ impl Step<'_> {
                 None => Decision::Wait { reason: format!("{idle} drains"), until: None },
             };
         }
-        self.may_still_land().unwrap_or_else(|| {
-            Decision::Act(Effect::Terminate { color: color.clone(), instances: ids })
-        })
+        self.may_still_land()
+            .unwrap_or_else(|| Decision::Act(Effect::Terminate { color: color.clone(), instances: ids }))
     }
 }

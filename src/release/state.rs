@@ -215,7 +215,8 @@ impl State {
             return Ok(());
         }
         let Some(release) = &mut self.release else { return Err(illegal(event, None)) };
-        let next = next_phase(release, self.leftovers.as_ref(), at, event).ok_or_else(|| illegal(event, Some(&release.phase)))?;
+        let next = next_phase(release, self.leftovers.as_ref(), at, event)
+            .ok_or_else(|| illegal(event, Some(&release.phase)))?;
         let moving = matches!(release.phase, Phase::Switching | Phase::RollingBack);
         match event {
             Event::Intent { effect, deadline } => {
@@ -397,7 +398,7 @@ fn next_phase(release: &Release, leftovers: Option<&Leftovers>, at: Timestamp, e
             let ours = release.pins.groups.contains_key(color) && !instances.is_empty();
             (phase.is_at_rest() && ours).then(|| phase.clone())
         }
-        Event::LeftoversRemoved => leftovers.map(|_| phase.clone()),
+        Event::LeftoversRemoved => (phase.is_at_rest() && leftovers.is_some()).then(|| phase.clone()),
     }
 }
 

@@ -84,7 +84,9 @@ impl Verb {
     async fn again_later(self, world: &World) -> Ending {
         let engine = world.later(140);
         let finish = match self {
-            Self::Deploy => engine.deploy(&DeployRequest { image: ami("v1"), accept_smaller: false, detach: false }).await,
+            Self::Deploy => {
+                engine.deploy(&DeployRequest { image: ami("v1"), accept_smaller: false, detach: false }).await
+            }
             Self::Rollback => engine.rollback(false).await,
             Self::Abort => engine.abort().await,
             Self::Sweep => engine.sweep().await,

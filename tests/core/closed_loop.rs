@@ -289,9 +289,7 @@ impl Loop {
         let as_said = match (ending, self.goal) {
             (Ending::Blocked(_), _) => matches!(phase, Phase::Blocked { .. }),
             (Ending::Later { .. }, goal) => goal == Goal::Reconcile && !phase.is_settled() || phase == &Phase::Retiring,
-            (Ending::Failed(_), goal) => {
-                matches!(goal, Goal::Deploy | Goal::Reconcile) && *phase == Phase::Aborted
-            }
+            (Ending::Failed(_), goal) => matches!(goal, Goal::Deploy | Goal::Reconcile) && *phase == Phase::Aborted,
             (Ending::MovedBack(_), goal) => {
                 matches!(goal, Goal::Deploy | Goal::Reconcile) && matches!(phase, Phase::RolledBack { .. })
             }

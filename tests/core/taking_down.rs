@@ -82,7 +82,7 @@ fn a_color_behind_records_is_left_alone_until_every_server_has_the_change_and_th
         facts.synced = None;
         assert!(matches!(decide(&state, &cx, &facts, &Memory::default()), Decision::Act(Effect::Deregister { .. })));
 
-        state.spreading = Some(Spreading { since: at(0), change: Some("C1".into()) });
+        state.spreading = Some(Spreading { since: at(0), change: Some("C1".into()), synced: None });
         let asked = decide(&state, &cx, &facts, &Memory::default());
         assert_eq!(asked, Decision::Ask(BTreeSet::from([Question::Synced])));
         facts.synced = Some(false);
@@ -115,9 +115,9 @@ fn a_change_of_records_is_remembered_over_other_calls_and_releases_until_it_has_
     let mut state = dns(state_in(Phase::RollingBack));
     let flip = Effect::Flip { from: green(), to: blue() };
     state.apply(at(100), &Event::Intent { effect: flip, deadline: at(160) }).unwrap();
-    assert_eq!(state.spreading, Some(Spreading { since: at(100), change: None }));
+    assert_eq!(state.spreading, Some(Spreading { since: at(100), change: None, synced: None }));
     state.apply(at(101), &accepted(Some("C7"))).unwrap();
-    let spreading = Some(Spreading { since: at(100), change: Some("C7".into()) });
+    let spreading = Some(Spreading { since: at(100), change: Some("C7".into()), synced: None });
     state.apply(at(102), &Event::RolledBack { until: at(110) }).unwrap();
     assert_eq!(state.spreading, spreading);
     state.apply(at(120), &crate::build::started()).unwrap();

@@ -35,8 +35,10 @@ fn expected<'a>(from: &'a str, event: &Event) -> Option<&'a str> {
         Event::RetirementStarted => ["retaining", "rolled-back"].contains(&from).then_some("retiring"),
         Event::Retired => step("retiring", "done"),
         Event::Blocked { .. } => (!["done", "aborted"].contains(&from)).then_some("blocked"),
-        // There is no block to leave, and no announced call to end.
-        Event::Resumed | Event::Outcome { .. } => None,
+        // There is no block to leave, no announced call to end, no DNS change on its way and no leftover.
+        Event::Resumed | Event::Outcome { .. } | Event::Synced | Event::LeftoversRemoved => None,
+        Event::ClockRestarted { .. } => stays(["provisioning", "warming", "converging"].contains(&from)),
+        Event::LeftoversFound { .. } => stays(["retaining", "rolled-back", "done", "aborted"].contains(&from)),
         Event::Intent { effect, .. } => match effect {
             Effect::Reference { live, .. } => stays(from == "provisioning" && *live == blue()),
             Effect::Launch { color, .. } | Effect::Register { color, .. } => {
@@ -75,7 +77,11 @@ fn from_a_block(at: &str, event: &Event) -> Option<String> {
         | Event::Aborted
         | Event::RetirementStarted
         | Event::Retired
-        | Event::Blocked { .. } => None,
+        | Event::Blocked { .. }
+        | Event::ClockRestarted { .. }
+        | Event::Synced
+        | Event::LeftoversFound { .. }
+        | Event::LeftoversRemoved => None,
     }
 }
 

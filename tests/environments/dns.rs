@@ -313,7 +313,9 @@ async fn the_example_of_records_with_its_own_times_is_deployed_twice_rolled_back
         let (world, image) = (Arc::clone(&world), image.map(ami));
         let verb = move || {
             on_a_fast_clock(&world, hours, async move |engine: &Engine| match (verb, image) {
-                ("deploy", Some(image)) => engine.deploy(&DeployRequest { image, accept_smaller: false, detach: false }).await,
+                ("deploy", Some(image)) => {
+                    engine.deploy(&DeployRequest { image, accept_smaller: false, detach: false }).await
+                }
                 ("rollback", _) => engine.rollback(false).await,
                 _ => engine.sweep().await,
             })
