@@ -352,8 +352,7 @@ impl Step<'_> {
     fn clock_to_restart(&self, since: Timestamp) -> Option<Decision> {
         let began = self.cx.began;
         let unwatched_since = self.cx.last_entry.filter(|last| since < began && *last + UNWATCHED <= began)?;
-        (self.release.restarts < RESTARTS_MAX)
-            .then_some(Decision::Record(Event::ClockRestarted { unwatched_since }))
+        (self.release.restarts < RESTARTS_MAX).then_some(Decision::Record(Event::ClockRestarted { unwatched_since }))
     }
 
     /// How many looks in a row found a target of the new color sick, or gone.

@@ -115,12 +115,13 @@ fn store(cloud: &DevCloud, boundary: &Boundary) -> object_store::aws::AmazonS3 {
 
 async fn run(engine: &Engine, verb: Verb) -> Result<Finish, EngineError> {
     match verb {
-        Verb::Deploy { version, detach: _ } => {
-            engine.deploy(&DeployRequest { image: image_id(version), accept_smaller: false }).await
+        Verb::Deploy { version, detach } => {
+            engine.deploy(&DeployRequest { image: image_id(version), accept_smaller: false, detach }).await
         }
         Verb::Rollback { force } => engine.rollback(force).await,
         Verb::Abort => engine.abort().await,
-        Verb::Sweep | Verb::Reconcile | Verb::Adopt | Verb::BreakLease => engine.sweep().await,
+        Verb::Reconcile => engine.reconcile().await,
+        Verb::Sweep | Verb::Adopt | Verb::BreakLease => engine.sweep().await,
     }
 }
 
@@ -131,6 +132,7 @@ fn meaning(ended: &Result<Finish, EngineError>) -> (i32, String) {
             let why = match &finish.ending {
                 Ending::Done => "done".to_owned(),
                 Ending::Nothing(why) => why.clone(),
+                Ending::Later { reason, .. } => reason.clone(),
                 Ending::Refused(problem)
                 | Ending::Failed(problem)
                 | Ending::MovedBack(problem)
