@@ -350,7 +350,12 @@ fn quick(probe: bool, ttl: i64) -> Policy {
     Policy { probe, ttl: SignedDuration::from_secs(ttl), ..policy() }
 }
 
-/// Worlds and rules in which the rules are enough: with a probe any lag is seen, without one it must fit.
+/// With CloudWatch's count as the last proof.
+fn counting(policy: Policy) -> Policy {
+    Policy { no_requests: SignedDuration::from_mins(1), ..policy }
+}
+
+/// Worlds and rules in which the rules are enough: with a probe or a count any lag is seen, without one it must fit.
 fn settings() -> Vec<(World, Policy)> {
     let mut list = Vec::new();
     for leftovers in [false, true] {
@@ -358,6 +363,8 @@ fn settings() -> Vec<(World, Policy)> {
         list.push((World::new(300, leftovers), quick(true, 0)));
         list.push((World::new(120, leftovers), quick(false, 0)));
         list.push((World::new(180, leftovers), quick(false, 60)));
+        list.push((World::new(300, leftovers), counting(quick(false, 0))));
+        list.push((World::new(180, leftovers), counting(quick(true, 60))));
     }
     list
 }
