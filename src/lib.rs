@@ -12,12 +12,13 @@
 //! | [`journal`] | append-only event log, lease and fencing | `release`, `config` (where the journal lives) |
 //! | [`engine`] | the loop: observe, decide, record intent, act, record outcome | `release` to `checks` |
 //! | [`cloud`] | what the engine asks of AWS, in the domain's words | `release`, `config` |
-//! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config`, `dial` |
+//! | [`checks`] | smoke checks before the flip, probes through the load balancer after it | `config`, `dial`, `trust` |
 //! | [`clock`], [`chance`] | the time of day and randomness: a test owns both | nothing of the house |
 //! | [`planted`] | bugs on purpose, for the simulation alone | nothing of the house |
 //! | [`dial`] | how connections are opened: the seam of a simulation | nothing of the house |
+//! | `trust` | which certificates a TLS client accepts | nothing of the house |
 //! | [`report`] | notices to terminal lines and JSON lines | `release`, `journal`, `engine` (the notices) |
-//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `chance`, `clock`, `dial` |
+//! | [`dev`] | the embedded AWS ("dev cloud") for tutorials and tests | `chance`, `clock`, `dial`, `trust` |
 
 pub mod chance;
 pub mod checks;
@@ -32,3 +33,4 @@ pub mod journal;
 pub mod planted;
 pub mod release;
 pub mod report;
+mod trust;

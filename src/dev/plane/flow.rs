@@ -16,7 +16,7 @@ use super::relay::{Traffic, Watched};
 use super::rule::Action;
 use super::target::{Claim, TargetState};
 use super::tls::Tls;
-use super::wire::Wire;
+use super::wire::{Wire, reset_on_close};
 use crate::dev::network::Stream;
 
 /// How long a handshake may take.
@@ -26,7 +26,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 pub(super) async fn plain(front: Arc<Front>, stream: Stream, client: SocketAddr) {
     let node = front.flow_node();
     let link = Link::new(front, client, node, None);
-    run(&link, Wire::Plain(stream)).await;
+    run(&link, Wire::Left(stream)).await;
 }
 
 /// The same, with TLS up to the load balancer.
@@ -36,7 +36,7 @@ pub(super) async fn encrypted(front: Arc<Front>, tls: Tls, stream: Stream, clien
     let Some(stream) = front.shake_hands(&tls, &alpn, stream, client, HANDSHAKE_MAX).await else { return };
     let facts = TlsFacts::of(stream.get_ref().1, &tls);
     let link = Link::new(front, client, node, Some(facts));
-    run(&link, Wire::Tls(Box::new(stream.into()))).await;
+    run(&link, Wire::Right(Box::new(stream.into()))).await;
 }
 
 impl Front {
@@ -127,7 +127,7 @@ async fn run(link: &Link, client: Wire) {
     let counters = &front.balancer.counters;
     let Some((group, settings, claim)) = front.choose(link) else {
         // A group with nobody in it: the connection is reset.
-        client.reset_on_close();
+        reset_on_close(&client);
         counters.elb_resets.one();
         return;
     };
@@ -140,7 +140,7 @@ async fn run(link: &Link, client: Wire) {
         Err(error) => {
             group.counters.connection_errors.one();
             tracing::debug!(group = group.id(), %target, %error, "no connection for a flow");
-            client.reset_on_close();
+            reset_on_close(&client);
             counters.elb_resets.one();
             return;
         }
@@ -172,13 +172,13 @@ async fn run(link: &Link, client: Wire) {
             tracing::debug!(%target, %error, "a flow broke");
             // It cannot be told which side it was; a target that resets is the rarer case and the more telling one.
             counters.target_resets.one();
-            client.get_ref().reset_on_close();
+            reset_on_close(client.get_ref());
         }
         End::Reset(why) => {
             tracing::debug!(%target, why, "a flow is reset");
             counters.elb_resets.one();
-            client.get_ref().reset_on_close();
-            upstream.reset_on_close();
+            reset_on_close(client.get_ref());
+            reset_on_close(&upstream);
         }
     }
 }

@@ -33,7 +33,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 pub(super) async fn plain(front: Arc<Front>, stream: Stream, client: SocketAddr, finish: CancellationToken) {
     let node = front.node();
     let link = Arc::new(Link::new(front, client, node, None));
-    http_1(link, Wire::Plain(stream), finish).await;
+    http_1(link, Wire::Left(stream), finish).await;
 }
 
 /// The same inside TLS, with HTTP/2 where the client asks for it by ALPN.
@@ -51,7 +51,7 @@ pub(super) async fn encrypted(
     let facts = TlsFacts::of(connection, &tls);
     let multiplexed = connection.alpn_protocol() == Some(b"h2");
     let link = Arc::new(Link::new(front, client, node, Some(facts)));
-    let wire = Wire::Tls(Box::new(stream.into()));
+    let wire = Wire::Right(Box::new(stream.into()));
     if multiplexed { http_2(link, wire, finish).await } else { http_1(link, wire, finish).await }
 }
 
