@@ -1,6 +1,6 @@
 //! `switchback deploy ENV --image ami-…`
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -24,6 +24,19 @@ pub(super) struct Deploy {
     /// Where a minute or less is left to wait for, it stays. The exit code then says how the release went up to there.
     #[arg(long)]
     detach: bool,
+    /// Where another run holds the lease, wait so long for its end instead of ending with 7 at once. A run that was
+    /// killed keeps the lease for a minute.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = patience)]
+    wait_for_lease: Duration,
+}
+
+/// The longest time that a deploy waits for the lease: longer than any CI job runs.
+const PATIENCE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
+    let wait = Duration::try_from(span).ok().filter(|wait| *wait <= PATIENCE_MAX);
+    wait.ok_or_else(|| "expected 0s to 24h".into())
 }
 
 /// What is to be released.
@@ -46,6 +59,8 @@ impl Wanted {
 impl Deploy {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
         let wanted = DeployRequest { detach: self.detach, ..self.wanted.request() };
-        self.env.drive(out, "deploy", started, async |engine| engine.deploy(&wanted).await).await
+        self.env
+            .drive(out, "deploy", started, async |engine| engine.deploy_once_free(&wanted, self.wait_for_lease).await)
+            .await
     }
 }

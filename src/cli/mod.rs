@@ -6,6 +6,7 @@ mod deploy;
 mod dev;
 mod exit;
 mod history;
+mod lease;
 mod options;
 mod output;
 mod plan;
@@ -51,6 +52,7 @@ enum Verb {
     Status(status::StatusVerb),
     History(history::History),
     Abort(abort::Abort),
+    Lease(lease::LeaseVerb),
     Sweep(sweep::Sweep),
     Dev(Box<dev::Dev>),
     Demo(demo::Demo),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Verb::Status(verb) => run::alone(verb.run(&out, started)),
         Verb::History(verb) => run::alone(verb.run(&out)),
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
+        Verb::Lease(verb) => run::alone(verb.run(&out, started)),
         Verb::Sweep(verb) => run::alone(verb.run(&out, started)),
         Verb::Dev(verb) => run::on_all_cores(verb.run(&out)),
         Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),

@@ -1,5 +1,7 @@
 //! `deploy`: from an image to the traffic.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -9,7 +11,6 @@ use super::run::{Finish, Run};
 use super::{Engine, EngineError};
 use crate::cloud::Reading;
 use crate::config::Compute;
-use crate::journal::{JournalError, Log};
 use crate::release::{Admission, Ending, Facts, Goal, Pins, Problem, ReleaseId, Request, State, admit, on_its_way};
 
 /// What `deploy` was asked for.
@@ -39,8 +40,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what had begun is in the journal.
     pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
-        let log = self.journal.load().await?;
-        self.refuse_if_held(&log)?;
+        self.deploy_once_free(wanted, Duration::ZERO).await
+    }
+
+    /// The same, but waits until whoever holds the lease is done or dead, so long at most.
+    ///
+    /// # Errors
+    /// [`EngineError`]: what had begun is in the journal.
+    pub async fn deploy_once_free(&self, wanted: &DeployRequest, patience: Duration) -> Result<Finish, EngineError> {
+        // A living lease of somebody else ends a deploy before anything is asked.
+        let log = self.until_free(patience).await?;
         let mut run = Run::new(self, Goal::Deploy, log)?;
         run.detach = wanted.detach;
         match on_its_way(&run.state, &wanted.image, &self.typed) {
@@ -88,20 +97,6 @@ impl Engine {
             }
             // Somebody worked here, or a call of theirs had to be waited for: with the lease held, everything is read
             // once more.
-        }
-    }
-
-    /// A live lease of somebody else ends a deploy before anything is asked.
-    fn refuse_if_held(&self, log: &Log) -> Result<(), EngineError> {
-        let now = self.journal.clock().now();
-        match log.lease() {
-            Some(lease) if !lease.expired(now) => Err(JournalError::Held {
-                environment: self.environment.name.clone(),
-                owner: Box::new(lease.owner.clone()),
-                until: lease.until,
-            }
-            .into()),
-            Some(_) | None => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `act` | effects carried out: intent, call, outcome |
 //! | `deploy`, `undo`, `reconcile` | the verbs that change something |
 //! | `plan`, `status`, `history` | the verbs that only read |
+//! | `lease` | who holds the lease, waiting for it, breaking it |
 //! | `notice` | what a run tells while it goes on |
 
 mod act;
@@ -20,6 +21,7 @@ mod deploy;
 mod error;
 mod fresh;
 mod history;
+mod lease;
 mod look;
 mod notice;
 mod plan;
@@ -38,6 +40,7 @@ use tokio::time::Instant;
 pub use deploy::DeployRequest;
 pub use error::EngineError;
 pub use history::{ReleaseSummary, summarize};
+pub use lease::{InFlight, LeaseReport};
 pub use notice::{FlipKind, Notice, Notices, Told};
 pub use plan::{Plan, PlanStep};
 pub use run::Finish;

@@ -79,6 +79,8 @@ pub struct ReleaseStatus {
 pub struct LeaseStatus {
     /// The run.
     pub owner: Owner,
+    /// Since when.
+    pub since: Timestamp,
     /// Until when, unless it is renewed.
     pub until: Timestamp,
     /// Whether that is over: the run has died.
@@ -121,9 +123,14 @@ impl Engine {
         })
     }
 
-    fn lease_status(&self, log: &Log) -> Option<LeaseStatus> {
+    pub(super) fn lease_status(&self, log: &Log) -> Option<LeaseStatus> {
         let now = self.journal.clock().now();
-        log.lease().map(|l| LeaseStatus { owner: l.owner.clone(), until: l.until, expired: l.expired(now) })
+        log.lease().map(|l| LeaseStatus {
+            owner: l.owner.clone(),
+            since: l.acquired_at,
+            until: l.until,
+            expired: l.expired(now),
+        })
     }
 
     /// What must be repaired, with the commands that repair it.

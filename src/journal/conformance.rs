@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
+use tokio::time::Instant;
 
 use super::*;
 use crate::clock::Clock;
@@ -87,6 +88,10 @@ over_every_store! {
     a_successor_that_has_watched_has_waited_already,
     a_successor_waits_for_nothing_that_is_settled,
     time_does_not_run_backwards_in_a_journal,
+    a_dead_owner_holds_the_lease_for_a_minute_whatever_its_clock_says,
+    whoever_waits_for_a_lease_gets_it_when_it_is_given_back,
+    whoever_waits_for_a_lease_gives_up_where_its_owner_lives,
+    a_broken_lease_is_free_and_its_owner_fenced,
     open_intents_are_those_without_an_outcome,
     long_work_keeps_the_lease,
     long_work_is_dropped_when_the_lease_is_lost,
@@ -309,6 +314,65 @@ async fn a_successor_waits_for_nothing_that_is_settled(journal: Journal) {
     let late = EffectResult::NotSent { why: Unsent::Late, saw: "it stood still".into() };
     new.append(Event::Outcome { result: late }).await.unwrap();
     assert_eq!(settles(&preempt(&journal, "rollback").await), None);
+}
+
+async fn a_dead_owner_holds_the_lease_for_a_minute_whatever_its_clock_says(journal: Journal) {
+    for apart in [-120, -60, 0, 60, 120] {
+        let clock = Clock::starting_at(journal.clock().now() + SignedDuration::from_secs(apart));
+        let dead = preempt(&journal.clone().with_clock(clock), "deploy").await;
+        let began = Instant::now();
+        let mut told = 0;
+        let log = journal.until_free(Duration::from_secs(90), |_| told += 1).await.unwrap();
+        let waited = began.elapsed();
+        assert!(waited <= LEASE_TERM + Duration::from_secs(2), "{apart}: {waited:?}");
+        if apart >= 0 {
+            assert!(waited >= LEASE_TERM - Duration::from_secs(2), "{apart}: {waited:?}");
+        }
+        let session = journal.acquire(log, owner("deploy"), Acquire::IfFree).await.unwrap();
+        assert_eq!(session.taken_from().as_ref(), Some(dead.owner()));
+        assert!(told <= 1, "{told}");
+    }
+}
+
+async fn whoever_waits_for_a_lease_gets_it_when_it_is_given_back(journal: Journal) {
+    let mut living = acquire(&journal, "deploy").await.unwrap();
+    let work = async {
+        living.while_renewing(tokio::time::sleep(Duration::from_secs(200))).await.unwrap();
+        living.release().await.unwrap();
+    };
+    let began = Instant::now();
+    let (log, ()) = tokio::join!(journal.until_free(Duration::from_secs(300), |_| {}), work);
+    assert!((200..=203).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(log.unwrap().lease(), None);
+}
+
+async fn whoever_waits_for_a_lease_gives_up_where_its_owner_lives(journal: Journal) {
+    let mut living = acquire(&journal, "deploy").await.unwrap();
+    let patience = Duration::from_secs(150);
+    let began = Instant::now();
+    tokio::select! {
+        _ = living.while_renewing(std::future::pending::<()>()) => unreachable!("it is never done"),
+        gave_up = journal.until_free(patience, |_| {}) => {
+            assert!(matches!(gave_up, Err(JournalError::Held { .. })), "{gave_up:?}");
+        }
+    }
+    assert_eq!(began.elapsed().as_secs(), patience.as_secs());
+}
+
+async fn a_broken_lease_is_free_and_its_owner_fenced(journal: Journal) {
+    assert_eq!(journal.break_lease(owner("lease break"), "a test".into()).await.unwrap(), None);
+    assert!(journal.load().await.unwrap().entries().is_empty());
+    let mut old = acquire(&journal, "deploy").await.unwrap();
+    old.append(flip(old.stamp() + Duration::from_secs(15))).await.unwrap();
+    let held = journal.break_lease(owner("lease break"), "it hangs".into()).await.unwrap();
+    assert_eq!(held.as_ref(), Some(old.owner()));
+    let error = old.append(accepted()).await.unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Fenced { by, reason, .. } if by.verb == "lease break" && reason == "it hangs")
+    );
+    // The next run has it at once, and waits for what is in flight.
+    let next = acquire(&journal, "deploy").await.unwrap();
+    assert_eq!((settles(&next), next.taken_from()), (Some(25), None));
 }
 
 async fn open_intents_are_those_without_an_outcome(journal: Journal) {

@@ -1,5 +1,7 @@
 //! The entries that were read, checked, and what they say about the lease and about calls in flight.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -23,6 +25,8 @@ pub struct Log {
 pub struct Lease {
     /// Who holds it.
     pub owner: Owner,
+    /// When it was acquired, as its entry says.
+    pub acquired_at: Timestamp,
     /// When it expires unless it is renewed.
     pub until: Timestamp,
     /// The number of the entry that acquired it. No two leases share one, so it tells whether a lease is still
@@ -147,6 +151,11 @@ impl Log {
         self.read.iter().find(|(head, _)| *head >= seq).map(|(_, at)| *at)
     }
 
+    /// For how long the last entry has been the last one, as far as was read, on this machine's monotonic clock.
+    pub(super) fn unmoved_for(&self) -> Duration {
+        self.there_at(self.head()).map_or(Duration::ZERO, |there| there.elapsed())
+    }
+
     /// The time of the last entry.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
         self.entries.last().map(|entry| entry.at)
@@ -191,20 +200,21 @@ impl Log {
             ));
         }
         let until = || entry.lease_until.ok_or_else(|| "it does not say until when the lease lasts".to_owned());
+        let acquired = |owner: &Owner| -> Result<Lease, String> {
+            Ok(Lease { owner: owner.clone(), acquired_at: entry.at, until: until()?, since: entry.seq })
+        };
         let held = || match &self.lease {
             Some(lease) if lease.owner.run == entry.run => Ok(lease),
             Some(lease) => Err(format!("run {} wrote it while {} held the lease", entry.run, lease.owner)),
             None => Err(format!("run {} wrote it without holding the lease", entry.run)),
         };
         match (&entry.body, &self.lease) {
-            (Body::LeaseAcquired { owner }, None) => {
-                Ok(Some(Lease { owner: owner.clone(), until: until()?, since: entry.seq }))
-            }
+            (Body::LeaseAcquired { owner }, None) => Ok(Some(acquired(owner)?)),
             (Body::LeaseAcquired { owner }, Some(lease)) => {
                 Err(format!("run {} acquired a lease that {} held", owner.run, lease.owner))
             }
             (Body::LeaseTaken { owner, from, .. }, Some(lease)) if lease.owner.run == *from => {
-                Ok(Some(Lease { owner: owner.clone(), until: until()?, since: entry.seq }))
+                Ok(Some(acquired(owner)?))
             }
             (Body::LeaseTaken { owner, from, .. }, _) => {
                 Err(format!("run {} took a lease over from run {from}, which did not hold it", owner.run))

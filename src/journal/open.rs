@@ -15,7 +15,7 @@ use super::bucket;
 use super::entry::{Body, Entry, SCHEMA};
 use super::place::{Place, Slot};
 use super::session::Session;
-use super::{JournalError, Log, Owner, RunId};
+use super::{JournalError, Lease, Log, Owner, RunId};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
@@ -25,6 +25,8 @@ use crate::planted::{Bug, bug};
 pub const LEASE_TERM: Duration = Duration::from_secs(60);
 /// How many objects are read at the same time.
 const READS_MAX: usize = 32;
+/// Whoever waits for a lease looks so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a writer meets another writer's entry before it gives up; each time, somebody else got on.
 pub(super) const CONFLICTS_MAX: u32 = 100;
 
@@ -170,19 +172,20 @@ impl Journal {
             let (began, now) = (Instant::now(), self.clock.now());
             let body = match (log.lease(), &mode) {
                 (None, _) => Body::LeaseAcquired { owner: owner.clone() },
-                (Some(lease), _) if lease.expired(now) && !bug(Bug::LeaseForEver) => {
-                    let reason = format!("the lease had expired at {}", lease.until);
+                (Some(lease), Acquire::IfFree) if self.over(lease, &log, now) && !bug(Bug::LeaseForEver) => {
+                    let reason = match lease.expired(now) {
+                        true => format!("the lease had expired at {}", lease.until),
+                        false => format!("its owner has written nothing for {} s", self.term.as_secs()),
+                    };
                     Body::LeaseTaken { owner: owner.clone(), from: lease.owner.run, reason }
                 }
-                (Some(lease), Acquire::IfFree) => {
-                    return Err(JournalError::Held {
-                        environment: self.environment.clone(),
-                        owner: Box::new(lease.owner.clone()),
-                        until: lease.until,
-                    });
-                }
+                (Some(lease), Acquire::IfFree) => return Err(self.held(lease)),
                 (Some(lease), Acquire::Preempt { reason }) => {
-                    Body::LeaseTaken { owner: owner.clone(), from: lease.owner.run, reason: reason.clone() }
+                    let reason = match lease.expired(now) {
+                        true => format!("{reason} (it had expired at {})", lease.until),
+                        false => reason.clone(),
+                    };
+                    Body::LeaseTaken { owner: owner.clone(), from: lease.owner.run, reason }
                 }
             };
             if self.append(&mut log, owner.run, body, now).await? == Slot::Committed {
@@ -190,6 +193,63 @@ impl Journal {
             }
         }
         Err(self.crowded(&log))
+    }
+
+    /// Whether anybody may take the lease over: it has expired by our clock, or, whatever the clocks say, its owner was
+    /// seen to write nothing for a whole term. Where a clock is wrong this comes early, which costs a run and breaks
+    /// nothing.
+    pub(super) fn over(&self, lease: &Lease, log: &Log, now: Timestamp) -> bool {
+        lease.expired(now) || log.unmoved_for() >= self.term
+    }
+
+    /// Waits until the lease can be acquired without taking it from a living run, reading on what is written meanwhile;
+    /// `tell` hears of every owner that is waited for. Returns the log as it is then: what was watched for a while has
+    /// not to be waited out after a takeover.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`] where it is still held after `patience`; whatever is wrong with the journal.
+    pub async fn until_free(&self, patience: Duration, mut tell: impl FnMut(&Lease)) -> Result<Log, JournalError> {
+        let mut log = self.load().await?;
+        let give_up_at = Instant::now() + patience;
+        let mut told = None;
+        loop {
+            let Some(lease) = log.lease().filter(|lease| !self.over(lease, &log, self.clock.now())) else {
+                return Ok(log);
+            };
+            if Instant::now() >= give_up_at {
+                return Err(self.held(lease));
+            }
+            if told.replace(lease.since) != Some(lease.since) {
+                tell(lease);
+            }
+            tokio::time::sleep_until((Instant::now() + LOOK_AGAIN).min(give_up_at)).await;
+            self.catch_up(&mut log).await?;
+        }
+    }
+
+    /// Takes the lease from whoever holds it, with the reason, and gives it free at once. Returns who held it; `None`
+    /// where nobody did. The run that held it can write nothing any more, and whoever acquires the lease next still
+    /// waits for its calls.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the journal.
+    pub async fn break_lease(&self, by: Owner, reason: String) -> Result<Option<Owner>, JournalError> {
+        let log = self.load().await?;
+        if log.lease().is_none() {
+            return Ok(None);
+        }
+        let session = self.acquire(log, by, Acquire::Preempt { reason }).await?;
+        let held = session.taken_from();
+        session.release().await?;
+        Ok(held)
+    }
+
+    fn held(&self, lease: &Lease) -> JournalError {
+        JournalError::Held {
+            environment: self.environment.clone(),
+            owner: Box::new(lease.owner.clone()),
+            until: lease.until,
+        }
     }
 
     /// Writes `body` as the entry after the last one of `log`. Either way `log` then holds every entry up to

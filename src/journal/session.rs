@@ -48,6 +48,15 @@ impl Session {
         &self.owner
     }
 
+    /// Who held the lease until this session took it over; `None` where it was free.
+    pub fn taken_from(&self) -> Option<Owner> {
+        let taken = self.log.entries().iter().find(|entry| entry.seq == self.since)?;
+        match &taken.body {
+            Body::LeaseTaken { from, .. } => self.log.owner_of(*from).cloned(),
+            Body::LeaseAcquired { .. } | Body::LeaseRenewed | Body::LeaseReleased | Body::Event(_) => None,
+        }
+    }
+
     /// How long calls of an earlier run may still arrive at AWS: before that is over the engine must not change
     /// anything, and what it read earlier says nothing. `None` where no such call is under way (any more).
     ///

@@ -10,5 +10,5 @@ mod words;
 
 pub use json::{json_line, result_line};
 pub use lines::notice_line;
-pub use tables::{expired_text, history_text, plan_text, status_text};
+pub use tables::{expired_text, history_text, lease_text, plan_text, status_text};
 pub use words::{age, problem_text};

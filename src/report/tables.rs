@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 
 use super::words::{age, problem_text};
-use crate::engine::{ColorStatus, Expired, Plan, ReleaseSummary, Status};
+use crate::engine::{ColorStatus, Expired, LeaseReport, Plan, ReleaseSummary, Status};
 use crate::release::{Targets, Traffic};
 
 /// The environment as it is.
@@ -46,6 +46,30 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
     }
     if let Some(problem) = &status.mismatch {
         text.push_str(&format!("\nthe journal and the load balancer differ:\n{}", problem_text(problem)));
+    }
+    text
+}
+
+/// Who holds the lease, and what is in flight.
+pub fn lease_text(report: &LeaseReport, now: Timestamp) -> String {
+    let environment = &report.environment;
+    let mut text = match &report.lease {
+        None => format!("nobody holds the lease of {environment}\n"),
+        Some(lease) => {
+            let ends = match lease.expired {
+                true => format!("it has expired at {}; the next run takes it over", lease.until),
+                false => format!("until {} unless renewed", lease.until),
+            };
+            let since = format!("since {} ({} ago)", lease.since, age(lease.since, now));
+            format!("the lease of {environment} is held by {}\n{since}, {ends}\n", lease.owner)
+        }
+    };
+    for call in &report.in_flight {
+        let when = match call.deadline > now {
+            true => format!("not sent after {}", call.deadline),
+            false => format!("its time was over at {}", call.deadline),
+        };
+        text.push_str(&format!("without an outcome: {} (entry {}; {when})\n", call.call, call.seq));
     }
     text
 }
