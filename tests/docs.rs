@@ -25,10 +25,10 @@ fn the_command_line_reference_is_what_help_says() {
          `AWS_ENDPOINT_URL` names another\nendpoint, for example a [dev cloud](../guide/dev-cloud.md).\n",
     );
     page.push_str(&section("switchback", &overview));
-    let verbs = verbs(&overview);
-    assert!(verbs.iter().any(|v| v == "rollback"), "no verb was found in:\n{overview}");
-    for verb in &verbs {
-        page.push_str(&section(&format!("switchback {verb}"), &help(&[verb])));
+    let helps = helps(&overview);
+    assert!(helps.iter().any(|(verb, _)| verb == "rollback"), "no verb was found in:\n{overview}");
+    for (verb, help) in &helps {
+        page.push_str(&section(&format!("switchback {verb}"), help));
     }
     compare("docs/reference/cli.md", &page);
 }
@@ -146,7 +146,7 @@ fn the_page_of_exit_codes_has_those_that_help_shows() {
 #[test]
 fn every_flag_and_every_exit_code_of_the_readme_exists() {
     let overview = help(&[]);
-    let helps: String = verbs(&overview).iter().map(|verb| help(&[verb])).collect();
+    let helps: String = helps(&overview).into_iter().map(|(_, help)| help).collect();
     let readme = read("README.md");
     let command = regex::Regex::new(r"(?m)(?:^\$ |`)(?:switchback|cargo run --) ([^`\n]*)").unwrap();
     let flag = regex::Regex::new(r"--[a-z][a-z-]*").unwrap();
@@ -204,6 +204,18 @@ fn verbs(overview: &str) -> Vec<String> {
     let names =
         lines.filter(|l| l.starts_with("  ") && !l.starts_with("   ")).filter_map(|l| l.split_whitespace().next());
     names.filter(|n| *n != "help").map(str::to_owned).collect()
+}
+
+/// Every verb with its help, each followed by the verbs within it.
+fn helps(overview: &str) -> Vec<(String, String)> {
+    let mut helps = Vec::new();
+    for verb in verbs(overview) {
+        let text = help(&[&verb]);
+        let inner = verbs(&text);
+        helps.push((verb.clone(), text));
+        helps.extend(inner.into_iter().map(|inner| (format!("{verb} {inner}"), help(&[&verb, &inner]))));
+    }
+    helps
 }
 
 fn section(title: &str, text: &str) -> String {
