@@ -27,6 +27,7 @@ impl State {
         if let Some(spreading) = &mut self.spreading {
             spreading.since = latest(spreading.since);
             spreading.synced = spreading.synced.map(latest);
+            spreading.synced = spreading.synced.map(latest);
         }
         self
     }
