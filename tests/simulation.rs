@@ -8,6 +8,7 @@ mod simulation {
     mod clients;
     mod first;
     mod generate;
+    mod judge;
     mod plan;
     mod run;
     mod runner;

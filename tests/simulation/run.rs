@@ -11,6 +11,7 @@ use switchback::release::{Phase, State};
 use tokio::task::JoinSet;
 
 use super::boundary::Boundary;
+use super::judge::{Judge, Violation};
 use super::plan::{Plan, Trouble, Verb};
 use super::runner::{self, Ended, Start};
 use super::trace::{Line, Trace, What};
@@ -20,8 +21,8 @@ use super::{clients, weather};
 /// What a run was.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// What must not be, in words; empty for a good run.
-    pub(crate) violations: Vec<String>,
+    /// What must not be; empty for a good run.
+    pub(crate) violations: Vec<Violation>,
     /// Everything that happened.
     pub(crate) trace: Vec<Line>,
     /// A hash over all of it: two runs of one plan have the same.
@@ -91,6 +92,7 @@ impl<'a> Run<'a> {
 
     async fn play(mut self, end: End) -> (Report, Prepared) {
         let began = self.trace.began();
+        let judge = Judge::watch(self.plan, &self.world, &self.trace);
         clients::start(&self.world, &self.trace);
         let mut events = weather::start(&self.world, self.plan, &self.trace);
         let mut processes = JoinSet::new();
@@ -117,15 +119,14 @@ impl<'a> Run<'a> {
             self.trace.write(None, What::Calm);
             self.settle().await;
         }
-        let mut violations = self.own_checks().await;
+        let mut violations = judge.finish(end == End::Settled);
+        violations.extend(self.own_checks().await);
         let prepared = self.world.prepared();
         let releases = self.releases().await;
         let took = began.elapsed();
         let calls = self.trace.calls();
         let served = self.trace.served_so_far();
         let (trace, digest) = self.trace.finish();
-        violations
-            .extend(trace.iter().filter(|line| matches!(line.what, What::Failed { .. })).map(ToString::to_string));
         let boundaries = self.boundaries.iter().map(|(number, boundary)| (*number, boundary.requests())).collect();
         let report = Report { violations, trace, digest, calls, releases, served, ended, boundaries, took };
         (report, prepared)
@@ -230,19 +231,13 @@ impl<'a> Run<'a> {
         releases
     }
 
-    /// What can be told without an observer: every journal can be replayed, and nothing is unfinished at the end.
-    async fn own_checks(&self) -> Vec<String> {
+    /// What can be told without an observer: every journal can be loaded and replayed.
+    async fn own_checks(&self) -> Vec<Violation> {
         let mut wrong = Vec::new();
         for (environment, place) in self.world.places.iter().enumerate() {
-            let name = &place.environment.name;
-            match self.state(environment).await {
-                Err(error) => wrong.push(format!("the journal of {name} is broken: {error}")),
-                Ok((state, _)) => {
-                    let phase = state.release.as_ref().map(|release| release.phase.name());
-                    if state.pending.is_some() {
-                        wrong.push(format!("a call of {name} is without outcome, in phase {phase:?}"));
-                    }
-                }
+            if let Err(error) = self.state(environment).await {
+                let saw = format!("the journal of {} is broken: {error}", place.environment.name);
+                wrong.push(Violation { invariant: "journal", at: self.trace.began().elapsed(), saw });
             }
         }
         wrong
