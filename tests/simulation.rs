@@ -8,8 +8,10 @@ mod simulation {
     mod clients;
     mod first;
     mod generate;
+    mod hunt;
     mod judge;
     mod plan;
+    mod random;
     mod run;
     mod runner;
     mod trace;

@@ -106,7 +106,8 @@ impl Lots {
             retain_ms: self.pick(&[MINUTE, 4 * MINUTE, 10 * MINUTE]),
             bake_ms: self.pick(&[0, 30 * SECOND, 2 * MINUTE]),
             quiet_ms,
-            converge_timeout_ms: quiet_ms + self.between(MINUTE, 5 * MINUTE),
+            // Longer than the silence of the old color that is asked for by default, and three minutes.
+            converge_timeout_ms: quiet_ms + self.between(5 * MINUTE, 9 * MINUTE),
             health_timeout_ms: self.between(3 * MINUTE, 8 * MINUTE),
             health_interval_ms: self.pick(&[5, 10]) * SECOND,
             probe: self.happens(70),

@@ -19,7 +19,7 @@ use super::world::{Prepared, World};
 use super::{clients, weather};
 
 /// What a run was.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Report {
     /// What must not be; empty for a good run.
     pub(crate) violations: Vec<Violation>,

@@ -42,7 +42,9 @@ impl Invariant for Clients {
 
 fn excused(scene: &Scene, environment: usize) -> bool {
     let site = &scene.sites[environment];
-    hangs(scene, environment) || moved_by_others(scene, site, environment) || [0, 1].iter().any(|color| dies(scene, site, *color))
+    hangs(scene, environment)
+        || moved_by_others(scene, site, environment)
+        || [0, 1].iter().any(|color| dies(scene, site, *color))
 }
 
 /// Whether the plan has made a program of the environment hang, and the load balancer may not have noticed yet, or not
@@ -89,7 +91,8 @@ fn dies(scene: &Scene, site: &Site, color: usize) -> bool {
         .filter_map(|target| Some((target, *scene.broken.get(&target.id)?)))
         .filter(|(_, (_, by))| !matches!(by, By::Runner(_)))
         .collect();
-    let nobody_left = !broken.is_empty() && !targets.iter().any(|target| target.state == "healthy" && alive(scene, &target.id));
+    let nobody_left =
+        !broken.is_empty() && !targets.iter().any(|target| target.state == "healthy" && alive(scene, &target.id));
     let at = scene.sites.iter().position(|other| other.name == site.name).unwrap_or_default();
     let unnoticed = broken.iter().any(|(_, (since, _))| *since + detection(scene, at) >= scene.now());
     nobody_left || unnoticed

@@ -23,7 +23,10 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
     let name = &site.name;
     let mut wrong = Vec::new();
     if let Some((holder, run, since)) = &site.journal.holder {
-        wrong.push(format!("{name}: runner {holder} (run {run}) still holds the lease, since {:.3} s", since.as_secs_f64()));
+        wrong.push(format!(
+            "{name}: runner {holder} (run {run}) still holds the lease, since {:.3} s",
+            since.as_secs_f64()
+        ));
     }
     if let Some(pending) = &site.journal.state.pending {
         wrong.push(format!("{name}: the outcome of a call is not known: {pending:?}"));

@@ -25,9 +25,11 @@ impl Invariant for Foreign {
         let Some(theirs) = scene.foreign_writes(at).filter(|(_, weights)| *weights == *before).next_back() else {
             return Ok(());
         };
-        let asked = scene.plan.runners.iter().any(|runner| {
-            runner.number == number && matches!(runner.verb, Verb::Rollback { force: true })
-        });
+        let asked = scene
+            .plan
+            .runners
+            .iter()
+            .any(|runner| runner.number == number && matches!(runner.verb, Verb::Rollback { force: true }));
         // It is the truth for us once a release was admitted on it, or a person adopted it.
         let accepted = site.events().any(|(written, event)| {
             written.at > theirs.0 && matches!(event.name(), "release-started" | "adopted")

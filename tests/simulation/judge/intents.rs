@@ -41,9 +41,8 @@ impl Invariant for Intents {
             _ => None,
         });
         let Some((_, effect, deadline)) = announced.find(|(_, effect, _)| says(effect, &call.what)) else {
-            let newest = site.events().find(|(written, event)| {
-                written.by == number && matches!(event, Event::Intent { .. })
-            });
+            let newest =
+                site.events().find(|(written, event)| written.by == number && matches!(event, Event::Intent { .. }));
             let newest = newest.map(|(_, event)| event);
             return Err(format!(
                 "runner {number} makes a call of {} that no intent of it explains: {:?}; newest: {newest:?}",
@@ -88,7 +87,10 @@ fn says(effect: &Effect, deed: &Deed) -> bool {
             let to = Site::place_of(to);
             after[to] > 0 && after[1 - to] == 0
         }
-        (Effect::Launch { subnet, count, client_token, color }, Deed::Launch { token, subnet: at, count: many, tags }) => {
+        (
+            Effect::Launch { subnet, count, client_token, color },
+            Deed::Launch { token, subnet: at, count: many, tags },
+        ) => {
             token.as_ref() == Some(client_token)
                 && at.as_ref().is_none_or(|at| at == subnet)
                 && many.is_none_or(|many| many == *count)

@@ -131,11 +131,27 @@ pub(crate) struct Call<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Deed {
     /// The switch's weights are written.
-    Weigh { before: [u32; 2], after: [u32; 2] },
-    Launch { token: Option<String>, subnet: Option<String>, count: Option<u32>, tags: BTreeMap<String, String> },
-    Register { color: usize, ids: Vec<String> },
-    Deregister { color: usize, ids: Vec<String> },
-    Terminate { ids: Vec<String> },
+    Weigh {
+        before: [u32; 2],
+        after: [u32; 2],
+    },
+    Launch {
+        token: Option<String>,
+        subnet: Option<String>,
+        count: Option<u32>,
+        tags: BTreeMap<String, String>,
+    },
+    Register {
+        color: usize,
+        ids: Vec<String>,
+    },
+    Deregister {
+        color: usize,
+        ids: Vec<String>,
+    },
+    Terminate {
+        ids: Vec<String>,
+    },
     /// Anything else.
     Other,
 }
@@ -235,8 +251,7 @@ impl Scene {
             What::Started { .. } => {
                 let planned = self.plan.runners.iter().find(|runner| runner.number == number);
                 let schedule = self.plan.schedule.as_ref().filter(|_| (10_000..20_000).contains(&number));
-                process.clock_ms =
-                    planned.map(|r| r.clock_ms).or(schedule.map(|s| s.clock_ms)).unwrap_or_default();
+                process.clock_ms = planned.map(|r| r.clock_ms).or(schedule.map(|s| s.clock_ms)).unwrap_or_default();
             }
             What::Reached { boundary, call } => process.out.push((*boundary, call.name.clone(), line.at)),
             What::Effected { boundary, .. } => process.out.retain(|(other, _, _)| other != boundary),
