@@ -42,9 +42,8 @@ struct Balancer {
 impl Cloud {
     /// What was counted for the color's target group in the last `back`, by the clock that shows `now`.
     ///
-    /// CloudWatch has points only for minutes with requests, so that no point may mean "none" or "not yet". It is told
-    /// from each other by what is there every minute: the counts of hosts of the same load balancer
-    /// (`HealthyHostCount`), and the counts of requests of its other groups. Behind a Network Load Balancer of the
+    /// CloudWatch has points only for minutes with requests, so that no point may mean "none" or "not yet". They are told
+    /// apart by what is there every minute: the counts of hosts of the same load balancer (`HealthyHostCount`). Behind a Network Load Balancer of the
     /// color's own, flows are counted, new and open ones; AWS does not count them by target group.
     ///
     /// # Errors
@@ -193,7 +192,7 @@ fn wanted(pins: &Pins, color: &Color, balancer: &Balancer) -> Result<Vec<Wanted>
     let own = group_name(&group_arn(pins, color)?);
     let shared = !matches!(pins.route, SwitchPin::Records(_));
     let other = pins.other(color).filter(|_| shared).map(|other| group_arn(pins, other)).transpose()?;
-    let hosts = |id, group| Wanted { id, name: "HealthyHostCount", stat: "Minimum", group, counts: false };
+    let hosts = |id, group| Wanted { id, name: HOSTS, stat: "Minimum", group, counts: false };
     let mut wanted = vec![hosts("hosts", own.clone())];
     if let Some(other) = other {
         wanted.push(hosts("other_hosts", group_name(&other)));
@@ -216,6 +215,7 @@ fn wanted(pins: &Pins, color: &Color, balancer: &Balancer) -> Result<Vec<Wanted>
     Ok(wanted)
 }
 
+const HOSTS: &str = "HealthyHostCount";
 const APPLICATION: &str = "AWS/ApplicationELB";
 const NETWORK: &str = "AWS/NetworkELB";
 
@@ -258,16 +258,17 @@ fn judge(
     for (at, value) in wanted.iter().filter(|w| w.counts).flat_map(points).filter(|(_, value)| *value > 0.0) {
         *busy.entry(at).or_default() += value;
     }
-    let hosts = wanted.iter().filter(|w| w.name == "HealthyHostCount").flat_map(points).count();
-    let newest = wanted.iter().flat_map(points).map(|(at, _)| at + MINUTE).max();
-    // A minute that has begun to be told is complete when every node has reported.
-    let told = newest.map(|end| end.min(minute_of(now - COUNTED_LATE)));
-    // Hosts are counted with and without requests. Where they are, a minute without any point is one not told yet;
-    // where they are not, there is nothing to wait for but time.
-    let silent = (hosts == 0).then(|| minute_of(now - LATE_AT_MOST));
+    let told = |is_hosts: bool| {
+        let of = wanted.iter().filter(move |w| (w.name == HOSTS) == is_hosts);
+        // A minute that has begun to be told is complete when every node has reported.
+        of.flat_map(points).map(|(at, _)| at + MINUTE).max().map(|end| end.min(minute_of(now - COUNTED_LATE)))
+    };
+    // Hosts are counted every minute, with and without requests: a minute that lacks them is one not told yet. Where
+    // they are not counted at all, requests of others show what was told, and else there is nothing to wait for but time.
+    let through = told(true).unwrap_or_else(|| told(false).unwrap_or(from).max(minute_of(now - LATE_AT_MOST)));
     RequestCount::Counted {
         from,
-        through: told.max(silent).unwrap_or(from),
+        through,
         last: busy.last_key_value().map(|(at, count)| BusyMinute { end: *at + MINUTE, count: whole(*count) }),
     }
 }

@@ -19,8 +19,9 @@ use crate::release::{
 /// How many looks in a row may fail before the run gives up: with the back-off about a minute and a half.
 const FAILED_LOOKS_MAX: u32 = 15;
 
-/// How far back requests are counted, beyond the time without any that is asked for.
-const COUNT_BACK: SignedDuration = SignedDuration::from_mins(30);
+/// How far back requests are counted, beyond the time without any that is asked for: so far that metrics which have
+/// stopped coming are told from those that never came.
+const COUNT_BACK: SignedDuration = SignedDuration::from_hours(3);
 
 /// What a run keeps of its looks beside the facts.
 #[derive(Default)]

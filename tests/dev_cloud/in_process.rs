@@ -14,9 +14,12 @@ use tokio::time::{Instant, sleep};
 
 use super::support::{Rig, V0, V1, code};
 
+mod convergence;
+mod counting;
 mod determinism;
 mod observing;
 pub(super) mod release;
+mod throttled;
 
 /// What a minute of AWS is, with nothing made quicker.
 pub(super) fn options() -> DevOptions {

@@ -41,7 +41,7 @@ retain: 24h
 ";
 
 /// An engine whose AWS, network and time are the rig's.
-fn engine(rig: &Rig, sdk: &SdkConfig, journal: &Journal, file: &NamedTempFile, notices: Notices) -> Engine {
+pub(super) fn engine(rig: &Rig, sdk: &SdkConfig, journal: &Journal, file: &NamedTempFile, notices: Notices) -> Engine {
     let environment = config::load(file.path()).unwrap_or_else(|errors| panic!("{errors}"));
     let sdk = sdk.clone().into_builder();
     let sdk = sdk.retry_config(cloud::retries()).timeout_config(cloud::time_limits()).build();
