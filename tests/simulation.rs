@@ -6,6 +6,7 @@
 mod simulation {
     mod boundary;
     mod clients;
+    mod exhaustive;
     mod first;
     mod generate;
     mod hunt;

@@ -130,7 +130,7 @@ fn kind(weather: Weather) -> FaultKind {
 }
 
 /// The weights of the colors, the first live one first; 0 for one that the switch does not name.
-async fn weights(world: &World, environment: usize) -> Option<[i32; 2]> {
+pub(crate) async fn weights(world: &World, environment: usize) -> Option<[i32; 2]> {
     let seeded = &world.places[environment].seeded;
     let elb = aws_sdk_elasticloadbalancingv2::Client::new(&world.sdk_config("hand"));
     let actions = match &seeded.rule {

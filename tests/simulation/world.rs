@@ -112,7 +112,8 @@ fn options(plan: &Plan) -> DevOptions {
     let images: BTreeMap<_, _> =
         images.map(|(version, behavior)| (image_id(version), image(version, *behavior))).collect();
     // No other draw depends on these, so that a plan may be changed without changing the world.
-    let late = |bits: u32, most_ms: u64| Duration::from_millis((plan.seed >> bits) % (most_ms + 1));
+    let mixed = plan.seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let late = |bits: u32, most_ms: u64| Duration::from_millis((mixed >> bits) % (most_ms + 1));
     DevOptions {
         seed: Some(plan.seed),
         catalogue: Catalogue { images },

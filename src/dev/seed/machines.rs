@@ -1,5 +1,6 @@
 //! The seed's launch template, and the first version behind the first color.
 
+use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::{
     Instance, InstanceStateName, InstanceType, LaunchTemplateSpecification, RequestLaunchTemplateData, ResourceType,
     Tag, TagSpecification,
@@ -55,7 +56,13 @@ pub(super) async fn run_first(
     }
     until("the first version in state running", async || {
         let look = clients.ec2.describe_instances().set_instance_ids(Some(ids.clone())).send().await;
-        let found = look.map_err(failed("look at the first version"))?;
+        let found = match look {
+            // As on AWS, an instance may be found only some time after its launch.
+            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => {
+                return Ok(Some("an instance is not found yet".to_owned()));
+            }
+            look => look.map_err(failed("look at the first version"))?,
+        };
         let state = |each: &Instance| each.state().and_then(|state| state.name().cloned());
         let mut waits = None;
         for instance in found.reservations().iter().flat_map(|each| each.instances()) {
