@@ -10,12 +10,11 @@ use tokio::time::{Instant, timeout};
 use super::trace::{Trace, What};
 use super::world::World;
 
-/// From one request to the next, while nothing changes.
-const CALM: Duration = Duration::from_secs(5);
-/// The same for some time after somebody has changed something.
-const BUSY: Duration = Duration::from_millis(250);
-/// For so long.
-const BUSY_FOR: Duration = Duration::from_secs(8);
+/// From one request to the next, by how long ago somebody changed something.
+const PACE: [(Duration, Duration); 2] =
+    [(Duration::from_secs(8), Duration::from_millis(250)), (Duration::from_secs(60), Duration::from_secs(4))];
+/// The same where nothing has changed for longer.
+const CALM: Duration = Duration::from_secs(20);
 /// A request without an answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,9 +49,23 @@ impl Client {
                 Ok(version) => self.trace.served(self.environment, &version),
                 Err(saw) => self.trace.write(None, What::Failed { environment: self.environment, saw }),
             }
-            let busy = self.trace.changed_at().is_some_and(|at| at.elapsed() < BUSY_FOR);
-            tokio::time::sleep_until(sent + if busy { BUSY } else { CALM }).await;
+            loop {
+                let changed = self.trace.changed();
+                tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(sent + self.pause()) => break,
+                    // Whoever slept on would miss the change after which something fails.
+                    () = changed => {}
+                }
+            }
         }
+    }
+
+    /// From one request to the next.
+    fn pause(&self) -> Duration {
+        let Some(changed_at) = self.trace.changed_at() else { return CALM };
+        let pace = PACE.iter().find(|(since, _)| changed_at.elapsed() < *since);
+        pace.map_or(CALM, |(_, pause)| *pause)
     }
 
     /// One request; the version that answered it.

@@ -44,7 +44,7 @@ struct Case {
 fn world(runners: Vec<RunnerPlan>) -> Plan {
     let mut plan = small(runners);
     let shop = &mut plan.environments[0];
-    shop.retain_ms = 120_000;
+    shop.retain_ms = 20 * 60_000;
     shop.bake_ms = 5_000;
     shop.quiet_ms = 10_000;
     shop.health_interval_ms = 30_000;

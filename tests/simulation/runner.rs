@@ -121,7 +121,8 @@ async fn run(engine: &Engine, verb: Verb) -> Result<Finish, EngineError> {
         Verb::Rollback { force } => engine.rollback(force).await,
         Verb::Abort => engine.abort().await,
         Verb::Reconcile => engine.reconcile().await,
-        Verb::Sweep | Verb::Adopt | Verb::BreakLease => engine.sweep().await,
+        Verb::Sweep => engine.sweep().await,
+        Verb::Adopt | Verb::BreakLease => unreachable!("no plan has this verb yet"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// An event, when it happened, and to which process.
@@ -70,6 +71,8 @@ struct Shared {
     began: Instant,
     state: Mutex<State>,
     watch: Mutex<Option<Box<dyn Watch>>>,
+    /// Wakes whoever waits for a change in AWS.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -84,7 +87,8 @@ struct State {
 impl Trace {
     /// A trace that begins now.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { began: Instant::now(), state: Mutex::default(), watch: Mutex::default() }))
+        let (state, watch) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { began: Instant::now(), state, watch, changed: Notify::new() }))
     }
 
     /// From now on `watch` sees every line.
@@ -110,6 +114,7 @@ impl Trace {
             };
             if changes {
                 state.changed_at = Some(Instant::now());
+                self.0.changed.notify_waiters();
             }
             state.lines.push(line.clone());
         }
@@ -131,6 +136,11 @@ impl Trace {
     /// When somebody last changed something in AWS.
     pub(crate) fn changed_at(&self) -> Option<Instant> {
         locked(&self.0.state).changed_at
+    }
+
+    /// Returns when somebody changes something in AWS.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> {
+        self.0.changed.notified()
     }
 
     /// How many requests processes have reached.

@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, PathPatternConditionConfig, RuleCondition,
+    TargetHealthDescription, TargetHealthStateEnum,
 };
 use object_store::ObjectStore;
 use switchback::config::{self, Environment};
@@ -87,7 +88,27 @@ impl World {
         let options = DevOptions { restore: Some(prepared.snapshot.clone()), ..options(plan) };
         let cloud = DevCloud::in_process(options).await.expect("a dev cloud in-process starts again");
         let store = cloud.bucket(REGION, BUCKET).expect("the bucket is there");
-        Self { cloud, places: prepared.places.clone(), store }
+        let world = Self { cloud, places: prepared.places.clone(), store };
+        world.until_checked().await;
+        world.cloud.forget_calls();
+        world
+    }
+
+    /// Waits until the health of every target is known: it begins anew where a world is restored.
+    async fn until_checked(&self) {
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(&self.sdk_config("hand"));
+        for group in self.places.iter().flat_map(|place| &place.seeded.target_groups) {
+            loop {
+                let health = elb.describe_target_health().target_group_arn(group).send().await;
+                let health = health.expect("nothing goes wrong yet");
+                let state = |each: &TargetHealthDescription| each.target_health()?.state().cloned();
+                let found = health.target_health_descriptions().iter().filter_map(state);
+                if found.into_iter().all(|state| state != TargetHealthStateEnum::Initial) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        }
     }
 
     /// The world as it is, for other runs to start from.
