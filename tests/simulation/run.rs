@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use switchback::chance::Chance;
 use switchback::journal::Journal;
 use switchback::planted::{self, Bug};
@@ -78,16 +79,30 @@ pub(crate) fn play(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: 
     played
 }
 
+/// How far an environment is from its rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// There is nothing left to do.
+    Settled,
+    /// A color is kept until then, and nothing else is left to do.
+    Kept(Timestamp),
+    /// A scheduler has something to do.
+    Unfinished,
+}
+
 struct Run<'a> {
     plan: &'a Plan,
     world: Arc<World>,
     trace: Trace,
     boundaries: BTreeMap<u64, Boundary>,
+    /// Until when a color of each environment is kept, as far as it is known.
+    kept: Vec<Option<Timestamp>>,
 }
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, world: World) -> Self {
-        Self { plan, world: Arc::new(world), trace: Trace::new(), boundaries: BTreeMap::new() }
+        let kept = vec![None; world.places.len()];
+        Self { plan, world: Arc::new(world), trace: Trace::new(), boundaries: BTreeMap::new(), kept }
     }
 
     async fn play(mut self, end: End) -> (Report, Prepared) {
@@ -175,21 +190,28 @@ impl<'a> Run<'a> {
     async fn settle(&mut self) {
         let began = self.trace.began();
         let from = began.elapsed();
-        let mut number = 2 * SCHEDULED;
         let mut processes = JoinSet::new();
-        for tick in 0.. {
+        for (tick, first) in (0..).zip((2 * SCHEDULED..).step_by(self.world.places.len())) {
             let at = from + TICK * tick;
             tokio::time::sleep_until(began + at).await;
             if at - from > SETTLED_WITHIN {
                 break;
             }
             let mut settled = true;
-            for environment in 0..self.world.places.len() {
-                if !self.is_settled(environment).await {
-                    settled = false;
-                    self.start_at(&mut processes, at, (number, Vec::new()), (environment, Verb::Reconcile), 0);
-                    number += 1;
+            for (environment, number) in (0..self.world.places.len()).zip(first..) {
+                // A scheduler that is started while a color is kept looks, and finds nothing to do.
+                let kept = self.kept[environment].is_some_and(|until| until > self.world.cloud.clock().now() + TICK);
+                if !kept {
+                    match self.stands(environment).await {
+                        Stands::Settled => continue,
+                        Stands::Kept(until) => self.kept[environment] = Some(until),
+                        Stands::Unfinished => {
+                            let process = (number, Vec::new());
+                            self.start_at(&mut processes, at, process, (environment, Verb::Reconcile), 0);
+                        }
+                    }
                 }
+                settled = false;
             }
             if settled {
                 break;
@@ -210,13 +232,18 @@ impl<'a> Run<'a> {
         Ok((state.map_err(|error| error.to_string())?, log.lease().is_some()))
     }
 
-    async fn is_settled(&self, environment: usize) -> bool {
-        let Ok((state, held)) = self.state(environment).await else { return false };
-        let settled = state.release.is_none_or(|release| match release.phase {
-            Phase::Done | Phase::Aborted => true,
-            phase => phase.name() == "blocked",
-        });
-        settled && !held
+    async fn stands(&self, environment: usize) -> Stands {
+        let Ok((state, held)) = self.state(environment).await else { return Stands::Unfinished };
+        let Some(release) = state.release.filter(|_| !held) else {
+            return if held { Stands::Unfinished } else { Stands::Settled };
+        };
+        match release.phase {
+            Phase::Done | Phase::Aborted | Phase::Blocked { .. } => Stands::Settled,
+            phase => match phase.expires() {
+                Some(until) if until > self.world.cloud.clock().now() + TICK => Stands::Kept(until),
+                Some(_) | None => Stands::Unfinished,
+            },
+        }
     }
 
     async fn releases(&self) -> usize {
