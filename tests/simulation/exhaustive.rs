@@ -81,9 +81,9 @@ impl Scenario {
         let trouble = Trouble { boundary: case.boundary, what: case.what };
         let plan = self.plan(vec![trouble], Some(runner(case.at_ms, case.by, vec![])));
         let (report, _) = play(&plan, None, Some(from), End::Settled);
-        let mut wrong = report.violations.clone();
+        let mut wrong: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
         if report.ended.get(&self.number()) != Some(&Ended::Killed) {
-            wrong.push("it was not killed".into());
+            wrong.push("it was not killed".to_owned());
         }
         (!wrong.is_empty()).then(|| {
             let lines: Vec<_> = report.trace.iter().map(ToString::to_string).collect();

@@ -108,6 +108,10 @@ impl<'a> Run<'a> {
     async fn play(mut self, end: End) -> (Report, Prepared) {
         let began = self.trace.began();
         let judge = Judge::watch(self.plan, &self.world, &self.trace);
+        for environment in 0..self.world.places.len() {
+            let log = self.journal(environment).load().await.expect("nothing has been written that cannot be read");
+            judge.remember(environment, log.entries().to_vec());
+        }
         clients::start(&self.world, &self.trace);
         let mut events = weather::start(&self.world, self.plan, &self.trace);
         let mut processes = JoinSet::new();
@@ -224,12 +228,15 @@ impl<'a> Run<'a> {
 
     /// The state of an environment, from its journal alone.
     async fn state(&self, environment: usize) -> Result<(State, bool), String> {
-        let place = &self.world.places[environment];
-        let journal = Journal::with_store(self.world.store.clone(), &place.environment.name)
-            .with_clock(self.world.cloud.clock().clone());
-        let log = journal.load().await.map_err(|error| error.to_string())?;
+        let log = self.journal(environment).load().await.map_err(|error| error.to_string())?;
         let state = State::replay(log.events().map(|(entry, event)| (entry.at, event)));
         Ok((state.map_err(|error| error.to_string())?, log.lease().is_some()))
+    }
+
+    /// The journal of an environment, without boundaries and troubles.
+    fn journal(&self, environment: usize) -> Journal {
+        Journal::with_store(self.world.store.clone(), &self.world.places[environment].environment.name)
+            .with_clock(self.world.cloud.clock().clone())
     }
 
     async fn stands(&self, environment: usize) -> Stands {
@@ -248,9 +255,8 @@ impl<'a> Run<'a> {
 
     async fn releases(&self) -> usize {
         let mut releases = 0;
-        for place in &self.world.places {
-            let journal = Journal::with_store(self.world.store.clone(), &place.environment.name);
-            let Ok(log) = journal.load().await else { continue };
+        for environment in 0..self.world.places.len() {
+            let Ok(log) = self.journal(environment).load().await else { continue };
             let started =
                 |event: &switchback::release::Event| matches!(event, switchback::release::Event::ReleaseStarted { .. });
             releases += log.events().filter(|(_, event)| started(event)).count();

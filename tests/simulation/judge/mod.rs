@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchback::dev::{Seen, View};
+use switchback::journal::Entry;
 
 use super::plan::Plan;
 use super::trace::{Line, Trace, Watch};
@@ -107,6 +108,14 @@ impl Judge {
         world.cloud.observe(move |view, seen| observer.bench().seen(view, seen));
         trace.watch(Box::new(this.clone()));
         this
+    }
+
+    /// Takes in what an environment's journal says already.
+    pub(crate) fn remember(&self, environment: usize, entries: Vec<Entry>) {
+        let mut bench = self.bench();
+        if let Err(broken) = bench.scene.remember(environment, entries) {
+            bench.find("journal", broken);
+        }
     }
 
     /// Judges the end, where the run has one that is to be judged, and says what was wrong.

@@ -93,6 +93,9 @@ pub(crate) struct Site {
     pub(crate) journal: Told,
 }
 
+/// The number of whoever wrote an entry before the run.
+const BEFORE: u64 = u64::MAX;
+
 /// What a journal says.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -212,6 +215,15 @@ impl Scene {
             site.routed = (0..site.nodes).map(|node| (node, *site.weights.now())).collect();
         }
         this
+    }
+
+    /// Takes in what a journal says already, where the run goes on from a world that another run has left.
+    pub(super) fn remember(&mut self, site: usize, entries: Vec<Entry>) -> Result<(), String> {
+        for entry in entries {
+            let at = self.since_start(entry.at);
+            self.take_in(site, (BEFORE, at), entry)?;
+        }
+        Ok(())
     }
 
     pub(super) fn world(&self) -> &Arc<World> {
@@ -340,25 +352,29 @@ impl Scene {
         }
         let By::Runner(by) = by(called.caller) else { return None };
         let at = self.now();
+        Some(match serde_json::from_slice(called.body) {
+            Ok(entry) => self.take_in(site, (by, at), entry),
+            Err(error) => Err(format!("{} is no entry: {error}", called.path)),
+        })
+    }
+
+    fn take_in(&mut self, site: usize, (by, at): (u64, Duration), entry: Entry) -> Result<Written, String> {
         let told = &mut self.sites[site].journal;
-        let entry: Entry = match serde_json::from_slice(called.body) {
-            Ok(entry) => entry,
-            Err(error) => return Some(Err(format!("{} is no entry: {error}", called.path))),
-        };
         let before = told.state.release.as_ref().map(|release| release.phase.clone());
         match &entry.body {
             Body::LeaseAcquired { .. } | Body::LeaseTaken { .. } => told.holder = Some((by, entry.run, at)),
             Body::LeaseReleased => told.holder = None,
             Body::Event(event) => {
                 if let Err(error) = told.state.apply(entry.at, event) {
-                    return Some(Err(format!("entry {} of {name} cannot follow: {error}", entry.seq)));
+                    let name = &self.sites[site].name;
+                    return Err(format!("entry {} of {name} cannot follow: {error}", entry.seq));
                 }
             }
             _ => {}
         }
         let written = Written { site, by, at, before, entry };
         told.entries.push(written.clone());
-        Some(Ok(written))
+        Ok(written)
     }
 
     /// What a call asks for, and of which environment.
