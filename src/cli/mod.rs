@@ -1,6 +1,7 @@
 //! The command line: one file per verb; the only code that reads flags.
 
 mod abort;
+mod adopt;
 mod demo;
 mod deploy;
 mod dev;
@@ -53,6 +54,7 @@ enum Verb {
     History(history::History),
     Abort(abort::Abort),
     Lease(lease::LeaseVerb),
+    Adopt(adopt::Adopt),
     Sweep(sweep::Sweep),
     Dev(Box<dev::Dev>),
     Demo(demo::Demo),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::History(verb) => run::alone(verb.run(&out)),
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
         Verb::Lease(verb) => run::alone(verb.run(&out, started)),
+        Verb::Adopt(verb) => run::alone(verb.run(&out, started)),
         Verb::Sweep(verb) => run::alone(verb.run(&out, started)),
         Verb::Dev(verb) => run::on_all_cores(verb.run(&out)),
         Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),

@@ -63,17 +63,8 @@ pub(super) fn weights(actions: &[Action], groups: &BTreeMap<Color, GroupPin>) ->
     }
     let Some(forward) = forward else { return Err(Foreign::NotForward { what: "no forward action".into() }) };
     let config = forward.forward_config();
-    let mut found: Vec<(&str, i32)> = config
-        .map(ForwardActionConfig::target_groups)
-        .unwrap_or_default()
-        .iter()
-        .map(|t| (t.target_group_arn().unwrap_or_default(), t.weight().unwrap_or(1)))
-        .collect();
-    if let (true, Some(arn)) = (found.is_empty(), forward.target_group_arn()) {
-        found.push((arn, 1));
-    }
     let mut weights = BTreeMap::new();
-    for (arn, weight) in found {
+    for (arn, weight) in named(forward) {
         let color = groups.iter().find(|(_, group)| group.arn == arn).map(|(color, _)| color);
         let Some(color) = color else { return Err(Foreign::Group { arn: arn.to_owned(), weight }) };
         *weights.entry(color.clone()).or_insert(0) += u32::try_from(weight).unwrap_or(0);
@@ -88,6 +79,82 @@ pub(super) fn weights(actions: &[Action], groups: &BTreeMap<Color, GroupPin>) ->
         }
         _ => Ok(weights),
     }
+}
+
+/// The target groups that a forward action names, with their weights.
+fn named(forward: &Action) -> Vec<(&str, i32)> {
+    let config = forward.forward_config();
+    let mut found: Vec<_> =
+        config.map(ForwardActionConfig::target_groups).unwrap_or_default().iter().map(share).collect();
+    if let (true, Some(arn)) = (found.is_empty(), forward.target_group_arn()) {
+        found.push((arn, 1));
+    }
+    found
+}
+
+/// A target group's ARN and its weight; AWS takes an absent one as 1.
+pub(super) fn share(tuple: &TargetGroupTuple) -> (&str, i32) {
+    (tuple.target_group_arn().unwrap_or_default(), tuple.weight().unwrap_or(1))
+}
+
+/// What a listener or a rule gives to a target group that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It is named with weight 0, beside others that get the traffic.
+    Nothing,
+    /// A part of the traffic.
+    Weight(u32),
+    /// All of it: it is the only one, or none has a weight and nobody knows which gets it.
+    All,
+}
+
+/// Every target group that an action list names, and what it gets.
+pub(super) fn shares(list: &[Action]) -> Vec<(&str, Share)> {
+    let forwards = list.iter().filter(|a| a.r#type() == Some(&ActionTypeEnum::Forward));
+    forwards
+        .flat_map(|forward| {
+            let groups = named(forward);
+            let all = groups.len() == 1 || groups.iter().all(|(_, weight)| *weight <= 0);
+            groups.into_iter().map(move |(arn, weight)| match u32::try_from(weight) {
+                _ if all => (arn, Share::All),
+                Ok(weight) if weight > 0 => (arn, Share::Weight(weight)),
+                Ok(_) | Err(_) => (arn, Share::Nothing),
+            })
+        })
+        .collect()
+}
+
+/// What an action list does, in words.
+pub(super) fn in_words(list: &[Action], groups: &BTreeMap<Color, GroupPin>) -> String {
+    if list.is_empty() {
+        return "gone".into();
+    }
+    let parts: Vec<String> = list
+        .iter()
+        .map(|action| {
+            if action.r#type() != Some(&ActionTypeEnum::Forward) {
+                return describe(action);
+            }
+            let name = |arn: &str| {
+                let color = groups.iter().find(|(_, group)| group.arn == arn).map(|(color, _)| color.to_string());
+                color.unwrap_or_else(|| group_name(arn).unwrap_or(arn).to_owned())
+            };
+            let mut shares: Vec<_> =
+                named(action).into_iter().map(|(arn, weight)| format!("{}={weight}", name(arn))).collect();
+            shares.sort_unstable();
+            let sticky = action.forward_config().and_then(ForwardActionConfig::target_group_stickiness_config);
+            let sticky = sticky
+                .filter(|s| s.enabled() == Some(true))
+                .map(|s| format!(" with stickiness of {} s", s.duration_seconds().unwrap_or_default()));
+            format!("a forward to {}{}", shares.join(", "), sticky.unwrap_or_default())
+        })
+        .collect();
+    parts.join(", then ")
+}
+
+/// A target group's name, which stands in its ARN.
+pub(super) fn group_name(arn: &str) -> Option<&str> {
+    arn.split_once(":targetgroup/").and_then(|(_, rest)| rest.split('/').next())
 }
 
 /// What weights mean for the traffic. `weights` names at least one color.

@@ -135,7 +135,7 @@ impl Cloud {
 }
 
 /// Nothing, where the error says that it is not there; the error otherwise.
-fn absent<T>(error: CloudError, code: &str) -> Result<Option<T>, CloudError> {
+pub(super) fn absent<T>(error: CloudError, code: &str) -> Result<Option<T>, CloudError> {
     let gone = error.kind == Kind::NotFound && error.code.as_deref().is_some_and(|c| c.starts_with(code));
     if gone { Ok(None) } else { Err(error) }
 }
@@ -148,7 +148,7 @@ fn listener_of(rule: &str) -> Option<String> {
 
 /// A target group's name, which stands in its ARN, with the ARN.
 fn group_name(arn: &str) -> String {
-    match arn.split_once(":targetgroup/").and_then(|(_, rest)| rest.split('/').next()) {
+    match actions::group_name(arn) {
         Some(name) => format!("the target group {name} ({arn})"),
         None => format!("the target group {arn}"),
     }

@@ -8,6 +8,8 @@
 //! | `error` | [`CloudError`]: what was asked, what AWS said, what to do |
 //! | `resolve` | names to identifiers, and every check that needs no write |
 //! | `reading` | [`Reading`]: the switch as AWS has it, and the writes that start from one |
+//! | `changes` | what somebody else has changed between two readings |
+//! | `references` | every listener and rule that uses a color |
 //! | `listener`, `actions`, `cli` | the switch that is a listener's action list |
 //! | `dns`, `records` | the switch that is a pair of weighted records |
 //! | `metrics` | what CloudWatch has counted for a target group |
@@ -17,6 +19,7 @@
 
 mod actions;
 mod calls;
+mod changes;
 mod cli;
 mod connect;
 mod deadline;
@@ -29,6 +32,7 @@ mod listener;
 mod metrics;
 mod reading;
 mod records;
+mod references;
 mod resolve;
 mod targets;
 

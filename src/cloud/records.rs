@@ -66,6 +66,19 @@ pub(super) fn traffic(records: &[ResourceRecordSet], pin: &RecordPin) -> Result<
     })
 }
 
+/// The records' weights, in words.
+pub(super) fn in_words(records: &[ResourceRecordSet]) -> String {
+    if records.is_empty() {
+        return "gone".into();
+    }
+    let mut weights: Vec<_> = records
+        .iter()
+        .map(|r| format!("{}={}", r.set_identifier().unwrap_or("(no identifier)"), show(r.weight())))
+        .collect();
+    weights.sort_unstable();
+    weights.join(", ")
+}
+
 /// One batch that gives `winner` all the traffic and every other color of the pair weight 0.
 ///
 /// A compare-and-swap: Route 53 has no condition on a change, but makes all of a batch or none of it, and a DELETE must

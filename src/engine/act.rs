@@ -1,19 +1,20 @@
-//! Effects carried out: the intent recorded, the call made, the outcome recorded.
+//! Effects carried out: the intent recorded, a last look, the call made, the outcome recorded.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::last_look::Against;
 use super::run::Run;
 use super::{EngineError, Notice};
-use crate::cloud::{CHANGE_TIMEOUT, CloudError, Kind, Launch, SendBefore};
+use crate::cloud::{CHANGE_TIMEOUT, CloudError, Kind, Launch, Reading, SendBefore};
 use crate::planted::{Bug, bug};
-use crate::release::{Effect, EffectResult, Event, Pins, Problem, Unsent};
+use crate::release::{Effect, EffectResult, Event, Pins, Problem};
 
 /// How much time a call has, counted from its announcement. Nothing is sent later than `send`, and a call that was
 /// sent then ends before `deadline`; whoever takes over waits for that, so a flip gets little.
 struct Limits {
-    /// Writing the announcement must be over by then.
+    /// Writing the announcement and the last look must be over by then.
     send: Duration,
     /// How long the call may take; [`CHANGE_TIMEOUT`] where AWS may need it all.
     call: Duration,
@@ -27,12 +28,12 @@ impl Limits {
             Effect::Flip { .. } => {
                 Self { send: Duration::from_secs(5), call: Duration::from_secs(10), deadline: Duration::from_secs(15) }
             }
-            Effect::Reference { .. }
-            | Effect::Launch { .. }
-            | Effect::Register { .. }
-            | Effect::Deregister { .. }
-            | Effect::Terminate { .. } => {
+            Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } => {
                 Self { send: Duration::from_secs(15), call: CHANGE_TIMEOUT, deadline: Duration::from_secs(60) }
+            }
+            // Reading every rule of a large load balancer takes its time.
+            Effect::Deregister { .. } | Effect::Terminate { .. } => {
+                Self { send: Duration::from_secs(30), call: CHANGE_TIMEOUT, deadline: Duration::from_secs(75) }
             }
         }
     }
@@ -46,18 +47,18 @@ impl Run<'_> {
         let send_before = SendBefore::starting_now(self.engine.journal.clock(), limits.send + limits.call);
         let deadline = self.stamp() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
-        let result = if send_before.elapsed() < limits.send || bug(Bug::NoSendDeadline) {
-            match tokio::time::timeout(limits.call, send_before.send(self.call(&effect))).await {
-                Ok(Ok(change)) => EffectResult::Accepted { change },
-                Ok(Err(error)) if error.kind == Kind::TooLate && !error.outcome_unknown() => {
-                    self.not_sent(error.to_string())
-                }
-                Ok(Err(error)) if error.outcome_unknown() || error.transient() => self.unknown(error.to_string()),
-                Ok(Err(error)) => EffectResult::Refused { problem: self.explain(&effect, &error) },
-                Err(_) => self.unknown(format!("no answer within {} s", limits.call.as_secs())),
+        let reading = match self.ready(&effect, &send_before, limits.send).await {
+            Ok(reading) => reading,
+            Err(against) => return self.not_sent(&effect, against).await,
+        };
+        let result = match tokio::time::timeout(limits.call, send_before.send(self.call(&effect, &reading))).await {
+            Ok(Ok(change)) => EffectResult::Accepted { change },
+            Ok(Err(error)) if error.kind == Kind::TooLate && !error.outcome_unknown() => {
+                return self.not_sent(&effect, Against::late(&error.to_string())).await;
             }
-        } else {
-            self.not_sent(format!("more than {} s after the call was announced", limits.send.as_secs()))
+            Ok(Err(error)) if error.outcome_unknown() || error.transient() => self.unknown(error.to_string()),
+            Ok(Err(error)) => EffectResult::Refused { problem: self.explain(&effect, &error) },
+            Err(_) => self.unknown(format!("no answer within {} s", limits.call.as_secs())),
         };
         let accepted = matches!(result, EffectResult::Accepted { .. });
         self.record(Event::Outcome { result }).await?;
@@ -71,14 +72,40 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The switch as it is now, where nothing speaks against sending the effect that was announced `since` then.
+    async fn ready(&self, effect: &Effect, since: &SendBefore, within: Duration) -> Result<Reading, Against> {
+        let late = || {
+            let late = since.elapsed() >= within && !bug(Bug::NoSendDeadline);
+            late.then(|| Against::late(&format!("more than {} s after the call was announced", within.as_secs())))
+        };
+        if let Some(late) = late() {
+            return Err(late);
+        }
+        let left = within.saturating_sub(since.elapsed());
+        let reading = self.last_look(effect, self.pins(), left).await?;
+        late().map_or(Ok(reading), Err)
+    }
+
+    /// Records that the announced effect was not sent: what follows is decided from a world that is read anew.
+    async fn not_sent(&mut self, effect: &Effect, against: Against) -> Result<(), EngineError> {
+        self.record(Event::Outcome { result: against.result() }).await?;
+        self.forget();
+        if let Some(error) = against.lasting {
+            return Err(error.into());
+        }
+        if !against.is_foreign() {
+            self.wait(format!("before it is tried again: {}", effect.describe()), None).await?;
+        }
+        Ok(())
+    }
+
+    fn pins(&self) -> &Pins {
+        &self.state.release.as_ref().expect("an intent was applied, so there is a release").pins
+    }
+
     fn unknown(&self, saw: String) -> EffectResult {
         self.engine.notices.tell(Notice::Retrying { saw: saw.clone() });
         EffectResult::Unknown { saw }
-    }
-
-    fn not_sent(&self, saw: String) -> EffectResult {
-        self.engine.notices.tell(Notice::Retrying { saw: format!("not sent: {saw}") });
-        EffectResult::NotSent { why: Unsent::Late, saw }
     }
 
     /// Forgets the facts that the effect has changed; before a destructive or a moving one everything is read anew.
@@ -92,14 +119,14 @@ impl Run<'_> {
         }
     }
 
-    async fn call(&self, effect: &Effect) -> Result<Option<String>, CloudError> {
+    /// Makes the call; a write to the switch starts from `reading`.
+    async fn call(&self, effect: &Effect, reading: &Reading) -> Result<Option<String>, CloudError> {
         let release = self.state.release.as_ref().expect("an intent was applied, so there is a release");
         let pins: &Pins = &release.pins;
         let cloud = &self.engine.cloud;
         let environment = &self.engine.environment.name;
         match effect {
             Effect::Reference { live, idle } => {
-                let reading = self.eyes.reading.as_ref().expect("a reference is decided from a reading");
                 cloud.reference(pins, reading, live, idle).await?;
             }
             Effect::Launch { color, subnet, count, client_token } => {
@@ -120,7 +147,6 @@ impl Run<'_> {
             }
             Effect::Register { color, instances } => cloud.register(pins, color, instances).await?,
             Effect::Flip { from, to } => {
-                let reading = self.eyes.reading.as_ref().expect("a flip is decided from a reading");
                 if bug(Bug::DeregisterWithTheFlip) {
                     let old = self.facts.targets.get(from).into_iter().flat_map(|targets| targets.registered());
                     let old: Vec<String> = old.map(|target| target.id.clone()).collect();

@@ -160,6 +160,7 @@ impl Engine {
                 }
                 Answer::Targets(color, targets) => drop(facts.targets.insert(color, targets)),
                 Answer::Instances(color, instances) => drop(facts.instances.insert(color, instances)),
+                Answer::References(color, references) => drop(facts.references.insert(color, references)),
                 Answer::Synced(_) | Answer::Smoke(_) | Answer::Probe(..) | Answer::Requests(..) => {}
             }
         }

@@ -12,8 +12,8 @@ use super::{Engine, EngineError, Notice, signed};
 use crate::checks::{Prober, SmokeTarget, smoke};
 use crate::cloud::{ChangeId, CloudError, Kind, Reading};
 use crate::release::{
-    Color, Goal, InstanceFact, Pins, ProbeAnswer, Problem, Question, Release, RequestCount, RoutePin, Spreading, State,
-    SwitchPin, Targets,
+    Color, Goal, InstanceFact, Pins, ProbeAnswer, Problem, Question, References, Release, RequestCount, RoutePin,
+    Spreading, State, SwitchPin, Targets,
 };
 
 /// How many looks in a row may fail before the run gives up: with the back-off about a minute and a half.
@@ -40,6 +40,7 @@ pub(super) enum Answer {
     Synced(bool),
     Targets(Color, Targets),
     Instances(Color, Vec<InstanceFact>),
+    References(Color, References),
     Smoke(Result<(), Problem>),
     Probe(ProbeAnswer, Vec<(Color, Vec<SocketAddr>)>),
     Requests(Color, RequestCount),
@@ -111,6 +112,7 @@ impl Run<'_> {
             Answer::Synced(synced) => self.facts.synced = Some(synced),
             Answer::Targets(color, targets) => drop(self.facts.targets.insert(color, targets)),
             Answer::Instances(color, instances) => drop(self.facts.instances.insert(color, instances)),
+            Answer::References(color, references) => drop(self.facts.references.insert(color, references)),
             Answer::Smoke(result) => self.facts.smoke = Some(result),
             Answer::Requests(color, count) => drop(self.facts.requests.insert(color, count)),
             Answer::Probe(answer, endpoints) => {
@@ -135,9 +137,11 @@ async fn answer(
 ) -> Result<Answer, CloudError> {
     let pins = &release.pins;
     match question {
-        Question::Traffic | Question::Targets(_) | Question::Instances(_) | Question::Requests(_) => {
-            plain_answer(engine, pins, question).await
-        }
+        Question::Traffic
+        | Question::Targets(_)
+        | Question::Instances(_)
+        | Question::References(_)
+        | Question::Requests(_) => plain_answer(engine, pins, question).await,
         Question::Synced => synced(engine, state).await,
         Question::Smoke(color) => {
             let endpoints = known_endpoints(state, pins, color);
@@ -185,6 +189,7 @@ pub(super) async fn plain_answer(engine: &Engine, pins: &Pins, question: &Questi
                 counted.unwrap_or_else(|error| RequestCount::Unknown { saw: error.to_string() }),
             )
         }
+        Question::References(color) => Answer::References(color.clone(), cloud.references(pins, color).await?),
         Question::Traffic | Question::Synced | Question::Smoke(_) | Question::Probe { .. } => {
             Answer::Traffic(cloud.traffic(pins).await?)
         }

@@ -9,18 +9,21 @@
 //! | `run` | the loop, the lease, waiting and stopping |
 //! | `look` | questions answered from AWS and the checks |
 //! | `fresh` | how old the facts are |
-//! | `act` | effects carried out: intent, call, outcome |
-//! | `deploy`, `undo`, `reconcile` | the verbs that change something |
+//! | `act` | effects carried out: intent, last look, call, outcome |
+//! | `last_look` | whether the world is still as it was when a call was decided |
+//! | `deploy`, `undo`, `reconcile`, `adopt` | the verbs that change something |
 //! | `plan`, `status`, `history` | the verbs that only read |
 //! | `lease` | who holds the lease, waiting for it, breaking it |
 //! | `notice` | what a run tells while it goes on |
 
 mod act;
+mod adopt;
 mod backoff;
 mod deploy;
 mod error;
 mod fresh;
 mod history;
+mod last_look;
 mod lease;
 mod look;
 mod notice;

@@ -11,7 +11,7 @@ use super::{Engine, EngineError, FlipKind, Notice};
 use crate::cloud::Reading;
 use crate::journal::{Acquire, Log, Owner, Session};
 use crate::planted::{Bug, bug};
-use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, Phase, ReleaseId, State, decide};
+use crate::release::{Context, Decision, Ending, Event, Facts, Goal, Memory, Person, Phase, ReleaseId, State, decide};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub(super) struct Run<'a> {
     found_settled: bool,
     /// Whether the run leaves once only time has to pass after the flip.
     pub(super) detach: bool,
+    /// Why the person runs it, where the verb takes a reason.
+    pub(super) reason: Option<String>,
     /// When the last effect was announced, and when a rollback was begun, by this run.
     pub(super) announced: Option<Instant>,
     rollback_since: Option<Instant>,
@@ -65,6 +67,7 @@ impl<'a> Run<'a> {
             Goal::Abort => "abort",
             Goal::Sweep => "sweep",
             Goal::Reconcile => "reconcile",
+            Goal::Adopt => "adopt",
         };
         let now = engine.journal.clock().now();
         let state = replay(&log)?.read_at(now);
@@ -85,6 +88,7 @@ impl<'a> Run<'a> {
             owner: Owner { run: engine.journal.new_run(), ..Owner::this_process(verb) },
             log,
             acted: false,
+            reason: None,
             announced: None,
             rollback_since: None,
         })
@@ -185,6 +189,8 @@ impl<'a> Run<'a> {
             last_entry: self.last_entry,
             found_settled: self.found_settled,
             detach: self.detach,
+            by: Person { user: self.owner.user.clone(), host: self.owner.host.clone() },
+            reason: self.reason.clone(),
         }
     }
 
@@ -204,7 +210,7 @@ impl<'a> Run<'a> {
             return Ok(true);
         }
         let mode = match self.goal {
-            Goal::Deploy | Goal::Sweep | Goal::Reconcile => Acquire::IfFree,
+            Goal::Deploy | Goal::Sweep | Goal::Reconcile | Goal::Adopt => Acquire::IfFree,
             Goal::Rollback { .. } | Goal::Abort => Acquire::Preempt { reason: "a person asked for it".into() },
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;

@@ -8,7 +8,10 @@ use super::{Engine, EngineError};
 use crate::cloud::Reading;
 use crate::config::Environment;
 use crate::journal::{Log, Owner};
-use crate::release::{Color, Facts, InstanceFact, Phase, Pins, Problem, Question, ReleaseId, State, Targets, Traffic};
+use crate::release::{
+    Adoption, Color, Facts, ForeignWrite, InstanceFact, Phase, Pins, Problem, Question, ReleaseId, State, Targets,
+    Traffic, adopt_instead,
+};
 
 /// An environment as it is, and as the journal has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,6 +75,12 @@ pub struct ReleaseStatus {
     pub expires: Option<Color>,
     /// Why it failed or is blocked.
     pub problem: Option<Problem>,
+    /// What somebody else had changed when a call was about to be sent, which then was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign_write: Option<ForeignWrite>,
+    /// Who took the traffic as right where somebody else had put it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adoption>,
 }
 
 /// Who holds the lease.
@@ -133,8 +142,14 @@ impl Engine {
         })
     }
 
-    /// What must be repaired, with the commands that repair it.
+    /// What must be repaired, with the commands that repair it and the one that shows who wrote.
     fn mismatch(&self, state: &State, pins: &Pins, reading: &Reading) -> Option<Problem> {
+        let mut problem = self.difference(state, pins, reading)?;
+        problem.run.push(format!("{} # shows who has written", self.cloud.who_wrote(pins)));
+        Some(problem)
+    }
+
+    fn difference(&self, state: &State, pins: &Pins, reading: &Reading) -> Option<Problem> {
         let release = state.release.as_ref();
         match &reading.traffic {
             Traffic::Foreign { problem } => Some(problem.clone()),
@@ -159,16 +174,7 @@ impl Engine {
                     r.live() != color
                         && !matches!(r.phase, Phase::Done | Phase::Aborted | Phase::Switching | Phase::RollingBack)
                 })?;
-                let mut run = Vec::new();
-                let stands = match &release.phase {
-                    Phase::Blocked { at, .. } => at,
-                    phase => phase,
-                };
-                // Where the traffic of this release is still to come or has come back, a rollback has no say.
-                if matches!(stands, Phase::Converging { .. } | Phase::Baking { .. } | Phase::Retaining { .. }) {
-                    let verb = format!("switchback rollback {} --force", self.typed);
-                    run.push(format!("{verb} # takes the traffic on {color} as right"));
-                }
+                let mut run = vec![adopt_instead(&self.typed, color)];
                 run.extend(
                     self.cloud
                         .repair(pins, reading, release.live())
@@ -202,6 +208,8 @@ fn release_status(state: &State) -> Option<ReleaseStatus> {
         expires: expires_at.map(|_| release.idle().clone()),
         expires_at,
         problem: blocked.or_else(|| release.failure.clone()),
+        foreign_write: release.foreign.clone(),
+        adopted: release.adopted.clone(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::release::{
-    Color, Effect, EffectResult, FlipReason, GroupPin, Launched, Pins, Problem, RecordPin, ReleaseId, RoutePin,
+    Color, Effect, EffectResult, FlipReason, GroupPin, Launched, Person, Pins, Problem, RecordPin, ReleaseId, RoutePin,
     SubnetPin, SwitchPin, Unsent,
 };
 
@@ -32,6 +32,16 @@ fn pins(switch: SwitchPin) -> Pins {
         template: "lt-1".into(),
         template_version: 7,
         subnets: vec![SubnetPin { id: "subnet-a".into(), zone: "eu-west-1a".into(), count: 2 }],
+    }
+}
+
+fn adopted(reason: Option<&str>) -> Event {
+    Event::Adopted {
+        by: Person { user: "ana".into(), host: "laptop".into() },
+        reason: reason.map(Into::into),
+        was: Color::new("green"),
+        live: Color::new("blue"),
+        until: at("2026-11-22T02:15:00Z"),
     }
 }
 
@@ -110,7 +120,12 @@ pub(crate) fn events() -> Vec<Event> {
         Event::Synced,
         Event::LeftoversFound { color: Color::new("green"), instances: vec!["i-1".into()] },
         Event::LeftoversRemoved,
+        adopted(None),
+        adopted(Some("the console moved it".into())),
     ];
+    for why in [Unsent::ForeignWriter, Unsent::Unread, Unsent::Late] {
+        all.push(Event::Outcome { result: EffectResult::NotSent { why, saw: "not sent: it changed".into() } });
+    }
     all.extend(effects().into_iter().map(|effect| Event::Intent { effect, deadline: until }));
     // The match makes the compiler ask for a new event to be listed above.
     let known = |event: &Event| match event {
@@ -137,7 +152,8 @@ pub(crate) fn events() -> Vec<Event> {
         | Event::ClockRestarted { .. }
         | Event::Synced
         | Event::LeftoversFound { .. }
-        | Event::LeftoversRemoved => (),
+        | Event::LeftoversRemoved
+        | Event::Adopted { .. } => (),
     };
     all.iter().for_each(known);
     all

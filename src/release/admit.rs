@@ -58,6 +58,7 @@ pub fn admit(state: &State, request: &Request, facts: &Facts) -> Result<Admissio
         && release.image == request.image
         && release.live() == from
         && release.to == *from
+        && state.occupants.get(from).is_some_and(|o| o.release == release.id)
         && release.pins.template_version == request.pins.template_version
         && release.pins.template == request.pins.template
         && release.count == request.count
@@ -129,10 +130,10 @@ fn sides<'a>(state: &State, request: &'a Request, facts: &'a Facts) -> Result<(&
         && matches!(release.phase, Phase::Retaining { .. } | Phase::RolledBack { .. })
         && release.live() != live
     {
-        let mut run = vec![format!("{status} # prints the command that puts the traffic back")];
-        if matches!(release.phase, Phase::Retaining { .. }) {
-            run.push(format!("switchback rollback {} --force # takes the traffic on {live} as right", request.env));
-        }
+        let run = vec![
+            super::adopt_instead(&request.env, live),
+            format!("{status} # prints the command that puts the traffic back"),
+        ];
         return Err(Problem {
             saw: format!("all traffic goes to {live}, written by somebody else"),
             expected: format!("all traffic on {}, where release {} left it", release.live(), release.id),

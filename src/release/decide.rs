@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, Event, Facts, Memory, Problem, Question, Release, State, Targets};
+use super::{Effect, Event, Facts, Memory, Person, Problem, Question, Release, State, Targets};
 use crate::planted::{Bug, bug};
 
 /// What the person or the job wants.
@@ -23,6 +23,8 @@ pub enum Goal {
     Sweep,
     /// Go on with whatever is unfinished, expired or left behind, and leave what only time brings on.
     Reconcile,
+    /// Take the traffic as right where somebody else put it.
+    Adopt,
 }
 
 /// The environment's rules for a release.
@@ -71,6 +73,10 @@ pub struct Context {
     pub found_settled: bool,
     /// Whether a deploy leaves the rest to `reconcile` once the traffic has moved and only time has to pass.
     pub detach: bool,
+    /// Who runs it.
+    pub by: Person,
+    /// Why, in their words, where they said so.
+    pub reason: Option<String>,
 }
 
 /// The next step.
@@ -132,7 +138,7 @@ pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> De
                 "a previous color to go back to",
                 format!("switchback status {}", cx.env),
             )),
-            Goal::Deploy | Goal::Abort | Goal::Sweep | Goal::Reconcile => {
+            Goal::Deploy | Goal::Abort | Goal::Sweep | Goal::Reconcile | Goal::Adopt => {
                 Ending::Nothing("no release has been recorded".into())
             }
         });
@@ -143,6 +149,7 @@ pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> De
         Goal::Rollback { .. } | Goal::Abort => step.turn_back(),
         Goal::Sweep => step.sweep(),
         Goal::Reconcile => step.reconcile(),
+        Goal::Adopt => Some(step.adopt()),
     };
     let decision = match aside.unwrap_or_else(|| step.forward()) {
         Decision::Act(effect) => step.unless_repeated_in_vain(effect),

@@ -112,6 +112,35 @@ pub enum Event {
     },
     /// The leftovers that were found last are gone.
     LeftoversRemoved,
+    /// A person said that the traffic is right where somebody else put it: that is the truth from here on.
+    Adopted {
+        /// Who said so.
+        by: Person,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The color that had the traffic as far as the journal knew.
+        was: Color,
+        /// The color that has all of it.
+        live: Color,
+        /// When the color without traffic expires, where nothing else comes before that.
+        until: Timestamp,
+    },
+}
+
+/// Who runs the program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The user's name on that machine.
+    pub user: String,
+    /// The machine's name.
+    pub host: String,
+}
+
+impl std::fmt::Display for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.user, self.host)
+    }
 }
 
 /// Why the traffic goes back.
@@ -172,6 +201,7 @@ impl Event {
             Self::Synced => "synced",
             Self::LeftoversFound { .. } => "leftovers-found",
             Self::LeftoversRemoved => "leftovers-removed",
+            Self::Adopted { .. } => "adopted",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Color, Problem, ReleaseId};
+use super::{Color, Problem, References, ReleaseId};
 
 /// A fact that a decision needs and does not have. Several are asked at once, in parallel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub enum Question {
     Targets(Color),
     /// Which instances of the environment exist for this color, by ownership tag?
     Instances(Color),
+    /// Which listeners and rules send to the color, and where else may its instances serve?
+    References(Color),
     /// Do the smoke checks pass on this color's private endpoints?
     Smoke(Color),
     /// Which color answers through the load balancer?
@@ -43,6 +45,8 @@ pub struct Facts {
     pub targets: BTreeMap<Color, Targets>,
     /// Answers to [`Question::Instances`].
     pub instances: BTreeMap<Color, Vec<InstanceFact>>,
+    /// Answers to [`Question::References`].
+    pub references: BTreeMap<Color, References>,
     /// Answer to [`Question::Smoke`].
     pub smoke: Option<Result<(), Problem>>,
     /// Answer to [`Question::Probe`].
@@ -281,6 +285,12 @@ impl Facts {
                 .filter(|(color, _)| asked(Question::Instances(Color::clone(color))))
                 .map(|(color, instances)| (color.clone(), instances.clone()))
                 .collect(),
+            references: self
+                .references
+                .iter()
+                .filter(|(color, _)| asked(Question::References(Color::clone(color))))
+                .map(|(color, references)| (color.clone(), references.clone()))
+                .collect(),
             smoke: self.smoke.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Smoke(_)))),
             probe: self.probe.clone().filter(|_| questions.iter().any(|q| matches!(q, Question::Probe { .. }))),
             requests: self
@@ -299,6 +309,7 @@ impl Facts {
             Question::Synced => self.synced.is_some(),
             Question::Targets(color) => self.targets.contains_key(color),
             Question::Instances(color) => self.instances.contains_key(color),
+            Question::References(color) => self.references.contains_key(color),
             Question::Smoke(_) => self.smoke.is_some(),
             Question::Probe { .. } => self.probe.is_some(),
             Question::Requests(color) => self.requests.contains_key(color),

@@ -22,6 +22,8 @@ const UNANSWERED_MAX: u32 = 5;
 const UNWATCHED: SignedDuration = SignedDuration::from_secs(30);
 /// How often a phase's clock starts anew after runs that died before the release counts as failed.
 const RESTARTS_MAX: u32 = 3;
+/// How many effects in a row may be announced and not sent.
+pub(super) const UNSENT_MAX: u32 = 5;
 /// How often a flip is announced before the release gives up.
 const FLIPS_MAX: u32 = 3;
 
@@ -57,6 +59,7 @@ impl Step<'_> {
         let problem = match &release.refused {
             Some(problem) => problem.clone(),
             None if release.unanswered >= UNANSWERED_MAX => self.no_answer(),
+            None if release.unsent >= UNSENT_MAX => self.never_sent(),
             None => return None,
         };
         match &release.phase {
@@ -95,6 +98,16 @@ impl Step<'_> {
             format!("AWS gave no answer to {} calls in a row", self.release.unanswered),
             "an answer",
             format!("switchback status {}", self.cx.env),
+        )
+    }
+
+    /// Whenever something was about to be sent, something spoke against it.
+    pub(super) fn never_sent(&self) -> Problem {
+        let stranger = self.release.foreign.as_ref().map(|f| format!("; {}", f.saw)).unwrap_or_default();
+        Problem::new(
+            format!("{} calls in a row could not be sent{stranger}", self.release.unsent),
+            "a world that stays as it was read until a call is sent",
+            format!("switchback history {} --events", self.cx.env),
         )
     }
 
@@ -317,6 +330,10 @@ impl Step<'_> {
             return decision;
         }
         match self.facts.traffic.as_ref() {
+            Some(traffic @ Traffic::Only { color, .. }) if *color == self.release.to && self.release.flips == 0 => {
+                // No flip of ours was sent.
+                self.block(foreign_writer(self.cx, &self.release.from, traffic))
+            }
             Some(Traffic::Only { color, .. }) if *color == self.release.to => Decision::Record(Event::Switched),
             Some(Traffic::Only { .. }) => self
                 .may_still_land()

@@ -47,7 +47,7 @@ impl Step<'_> {
         match cx.goal {
             Goal::Deploy => cx.detach && only_time,
             Goal::Reconcile => only_time || (self.takes_something_down() && (far || cx.now > cx.began + LINGER)),
-            Goal::Rollback { .. } | Goal::Abort | Goal::Sweep => false,
+            Goal::Rollback { .. } | Goal::Abort | Goal::Sweep | Goal::Adopt => false,
         }
     }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::decide::{Decision, Ending, Step, ask};
-use super::takedown::take_down_only;
+use super::forward::UNSENT_MAX;
+use super::takedown::{take_down_only, unless_used};
 use super::{Color, Effect, Event, InstanceFact, Phase, Question};
 
 /// What AWS refused to take down is not tried again before this time is over.
@@ -106,7 +107,15 @@ impl Step<'_> {
                 None => Decision::Wait { reason: format!("{idle} drains"), until: None },
             };
         }
-        self.may_still_land()
-            .unwrap_or_else(|| Decision::Act(Effect::Terminate { color: color.clone(), instances: ids }))
+        if self.cx.acted && self.release.unsent >= UNSENT_MAX {
+            return Decision::Stop(Ending::Blocked(self.never_sent()));
+        }
+        if let Some(wait) = self.may_still_land() {
+            return wait;
+        }
+        match unless_used(self, idle, Effect::Terminate { color: color.clone(), instances: ids }) {
+            Decision::Record(Event::Blocked { problem }) => Decision::Stop(Ending::Blocked(problem)),
+            decision => decision,
+        }
     }
 }

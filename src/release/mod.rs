@@ -7,6 +7,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod admit;
+mod adopt;
 mod clocks;
 mod color;
 mod decide;
@@ -22,6 +23,7 @@ mod phase;
 mod pins;
 mod problem;
 mod reconcile;
+mod references;
 mod silence;
 mod state;
 mod takedown;
@@ -32,7 +34,7 @@ pub use clocks::CLOCKS_APART_MAX;
 pub use color::Color;
 pub use decide::{Context, Decision, Ending, Goal, Policy, decide};
 pub use effect::{Effect, EffectResult, Unsent};
-pub use event::{Event, FlipReason, Launched};
+pub use event::{Event, FlipReason, Launched, Person};
 pub use facts::{
     BusyMinute, Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Question, RequestCount, TargetFact,
     Targets, Traffic,
@@ -42,5 +44,9 @@ pub use memory::Memory;
 pub use phase::Phase;
 pub use pins::{GroupPin, Pins, RecordPin, RoutePin, SubnetPin, SwitchPin};
 pub use problem::Problem;
+pub use references::{References, Sender, UsedGroup};
 pub use silence::COUNTED_LATE;
-pub use state::{Announced, IllegalEvent, Leftovers, Moved, Occupant, Pending, Release, Spreading, State};
+pub use state::{
+    Adoption, Announced, ForeignWrite, IllegalEvent, Leftovers, Moved, Occupant, Pending, Release, Spreading, State,
+};
+pub use takedown::{adopt_instead, names_of};

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Color, Effect, EffectResult, Event, FlipReason, Launched, Phase, Pins, Problem, ReleaseId};
+use super::{
+    Color, Effect, EffectResult, Event, FlipReason, Launched, Person, Phase, Pins, Problem, ReleaseId, Unsent, adopt,
+};
 
 /// What the journal says about an environment. The load balancer has the last word on where the traffic is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -110,7 +112,7 @@ pub struct Release {
     pub forced: bool,
     /// Subnets whose launch AWS accepted.
     pub launched: BTreeSet<String>,
-    /// How often the flip was announced.
+    /// How often the flip was announced, but for those that were not sent.
     pub flips: u32,
     /// The call that was announced last: one that does not show in the world is not repeated for ever.
     pub announced: Option<Announced>,
@@ -120,6 +122,36 @@ pub struct Release {
     pub unanswered: u32,
     /// How often the phase's clock has started anew because a run had died.
     pub restarts: u32,
+    /// How many effects in a row were announced and not sent.
+    pub unsent: u32,
+    /// What somebody else was last seen to have changed right before a write of ours.
+    pub foreign: Option<ForeignWrite>,
+    /// Who took the traffic as right where somebody else had put it, where that came last.
+    pub adopted: Option<Adoption>,
+}
+
+/// A change of somebody else, seen right before a call that then was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignWrite {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// What was seen.
+    pub saw: String,
+}
+
+/// A person took the live state as right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Adoption {
+    /// Who.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// The color that had the traffic as far as the journal knew.
+    pub was: Color,
+    /// The color that had all of it.
+    pub live: Color,
 }
 
 /// Whether a release has moved the traffic.
@@ -210,6 +242,9 @@ impl State {
                 refused: None,
                 unanswered: 0,
                 restarts: 0,
+                unsent: 0,
+                foreign: None,
+                adopted: None,
             });
             self.leftovers = None;
             return Ok(());
@@ -233,6 +268,9 @@ impl State {
             }
             Event::Outcome { result } => {
                 let Some(pending) = self.pending.take() else { return Err(illegal(event, Some(&release.phase))) };
+                if !matches!(result, EffectResult::NotSent { .. }) {
+                    release.unsent = 0;
+                }
                 match result {
                     EffectResult::Accepted { change } => {
                         release.unanswered = 0;
@@ -253,12 +291,25 @@ impl State {
                         release.unanswered = 0;
                         release.refused = Some(problem.clone());
                     }
-                    // Nothing is on its way. It counts all the same: a run that is always too late must end.
-                    EffectResult::NotSent { .. } => release.unanswered += 1,
                     EffectResult::Unknown { .. } => {
                         release.unanswered += 1;
                         // The call may still land until its deadline, so it stays announced.
                         self.pending = Some(pending);
+                    }
+                    EffectResult::NotSent { why, saw } => {
+                        release.unsent += 1;
+                        // There is nothing that could show.
+                        release.announced = release
+                            .announced
+                            .take()
+                            .filter(|a| a.times > 1)
+                            .map(|a| Announced { times: a.times - 1, ..a });
+                        if matches!(pending.effect, Effect::Flip { .. }) {
+                            release.flips = release.flips.saturating_sub(1);
+                        }
+                        if *why == Unsent::ForeignWriter {
+                            release.foreign = Some(ForeignWrite { at, saw: saw.clone() });
+                        }
                     }
                 }
             }
@@ -299,6 +350,25 @@ impl State {
                 // While a person decided, the traffic may have been anywhere.
                 self.carried.insert(release.idle().clone(), at);
             }
+            Event::Adopted { by, reason, was, live, .. } => {
+                let forward = *live == release.to;
+                let ours = self.occupants.get(live).is_some_and(|o| o.release == release.id);
+                release.moved = if forward { Moved::Forward } else { Moved::Back };
+                release.failure = (!(forward && ours)).then(|| Problem {
+                    saw: format!("somebody else moved all traffic to {live}, and {by} took that as right"),
+                    expected: format!("all traffic on {was}"),
+                    run: vec![],
+                });
+                release.adopted =
+                    Some(Adoption { by: by.clone(), at, reason: reason.clone(), was: was.clone(), live: live.clone() });
+                (release.forced, release.announced, release.foreign) = (false, None, None);
+                self.last_flip = Some(at);
+                self.late_until = later(self.late_until, self.pending.take());
+                // Nobody knows when the traffic was moved, nor by which change of records.
+                self.carried.extend([(release.from.clone(), at), (release.to.clone(), at)]);
+                self.spreading =
+                    (release.pins.ttl_seconds() > 0).then_some(Spreading { since: at, change: None, synced: None });
+            }
             Event::Cleared | Event::Aborted | Event::Retired => {
                 self.occupants.remove(release.idle());
                 self.carried.remove(release.idle());
@@ -335,6 +405,10 @@ impl State {
             release.refused = None;
             release.unanswered = 0;
             release.restarts = 0;
+            // But a flip that is not sent goes to and fro between two phases.
+            if !matches!(event, Event::Intent { .. } | Event::NotSwitched) {
+                release.unsent = 0;
+            }
         }
         release.phase = next;
         Ok(())
@@ -399,6 +473,7 @@ fn next_phase(release: &Release, leftovers: Option<&Leftovers>, at: Timestamp, e
             (phase.is_at_rest() && ours).then(|| phase.clone())
         }
         Event::LeftoversRemoved => (phase.is_at_rest() && leftovers.is_some()).then(|| phase.clone()),
+        Event::Adopted { live, until, .. } => adopt::after(release, live, at, *until),
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::decide::{Context, Decision, Step, ask, may_still_land};
-use super::{Color, Effect, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
+use super::{Color, Effect, Facts, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
 
 /// How many probes in a row may leave open who answers before a person must look.
@@ -85,7 +85,7 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
         {
             return Some(wait);
         }
-        return Some(Decision::Act(Effect::Deregister { color: idle.clone(), instances: registered }));
+        return Some(unless_used(step, idle, Effect::Deregister { color: idle.clone(), instances: registered }));
     }
     let draining = targets.draining().filter(|t| meant(&t.id)).count();
     if draining > 0 && !bug(Bug::TerminateWhileDraining) {
@@ -96,7 +96,34 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
         return None;
     }
     let instances = alive.iter().map(|i| i.id.clone()).collect();
-    Some(Decision::Act(Effect::Terminate { color: idle.clone(), instances }))
+    Some(unless_used(step, idle, Effect::Terminate { color: idle.clone(), instances }))
+}
+
+/// `effect`, which takes something down that has no traffic, unless a listener or a rule still uses it.
+pub(super) fn unless_used(step: &Step<'_>, idle: &Color, effect: Effect) -> Decision {
+    if bug(Bug::TeardownFromCache) || bug(Bug::AbortTakesLive) {
+        return Decision::Act(effect);
+    }
+    // A call is compared with the reading that it was decided on, so there must be one.
+    if let Some(decision) = ask(step.facts, [Question::Traffic, Question::References(idle.clone())]) {
+        return decision;
+    }
+    match step.facts.references[idle].in_the_way(idle, &names_of(&effect, step.facts), &step.cx.env) {
+        Some(problem) => block(problem),
+        None => Decision::Act(effect),
+    }
+}
+
+/// What a target group may call the instances that `effect` takes down: their ids and addresses.
+pub fn names_of<'a>(effect: &'a Effect, facts: &'a Facts) -> Vec<&'a str> {
+    let (color, ids) = match effect {
+        Effect::Deregister { color, instances } | Effect::Terminate { color, instances } => (color, instances),
+        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. } => {
+            return Vec::new();
+        }
+    };
+    let known = facts.instances.get(color).into_iter().flatten().filter(|i| ids.contains(&i.id));
+    ids.iter().map(String::as_str).chain(known.filter_map(|i| i.address.as_deref())).collect()
 }
 
 /// A wait until the traffic was seen to have left the idle color; `None` when it was.
@@ -171,13 +198,19 @@ fn block(problem: Problem) -> Decision {
     Decision::Record(super::Event::Blocked { problem })
 }
 
+/// The command that takes the traffic as right where it is.
+pub fn adopt_instead(env: &str, live: &Color) -> String {
+    format!("switchback adopt {env} # takes the traffic on {live} as right")
+}
+
 /// The traffic is not where this release left it: somebody else wrote.
 pub(super) fn foreign_writer(cx: &Context, expected: &Color, traffic: &Traffic) -> Problem {
     let mut run = match traffic {
         Traffic::Foreign { problem } => problem.run.clone(),
-        Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere => Vec::new(),
+        Traffic::Only { color, .. } => vec![adopt_instead(&cx.env, color)],
+        Traffic::Split { .. } | Traffic::Nowhere => Vec::new(),
     };
-    run.push(format!("switchback status {}", cx.env));
+    run.push(format!("switchback status {} # prints the command that puts the traffic back", cx.env));
     Problem {
         saw: format!("{}, written by somebody else (Terraform, a console, another tool)", traffic.describe()),
         expected: format!("all traffic on {expected}, where this release left it"),

@@ -67,5 +67,9 @@ fn event_line(event: &Event) -> Option<String> {
             format!("leftovers    no release explains {} of {color}: taking them down", instances.join(", "))
         }
         Event::LeftoversRemoved => "leftovers    gone".into(),
+        Event::Adopted { by, reason, was, live, until } => {
+            let why = reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+            format!("adopted      {by} takes the traffic on {live} as right{why}; {was} stays until {until}")
+        }
     })
 }

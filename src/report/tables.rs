@@ -31,6 +31,14 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
         if nobody && release.unfinished {
             text.push_str("nobody works on it: `deploy` with the same image goes on, `abort` undoes it\n");
         }
+        if let Some(adopted) = &release.adopted {
+            let why = adopted.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+            let (by, live) = (&adopted.by, &adopted.live);
+            text.push_str(&format!("{by} took the traffic on {live} as right {} ago{why}\n", age(adopted.at, now)));
+        }
+        if let Some(foreign) = &release.foreign_write {
+            text.push_str(&format!("{} ago, a call was not sent: {}\n", age(foreign.at, now), foreign.saw));
+        }
         if let Some(problem) = &release.problem {
             let why = if release.phase == "blocked" { "a person must decide" } else { "it failed" };
             text.push_str(&format!("\n{why}:\n{}", problem_text(problem)));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
     Color, Context, Decision, Effect, EffectResult, Event, Facts, FlipReason, Goal, GroupPin, HealthState,
-    InstanceFact, InstanceState, Launched, Memory, Moved, Phase, Pins, Policy, ProbeAnswer, Problem, Question, Release,
-    ReleaseId, RoutePin, State, SubnetPin, SwitchPin, TargetFact, Targets, Traffic, Unsent, decide,
+    InstanceFact, InstanceState, Launched, Memory, Moved, Person, Phase, Pins, Policy, ProbeAnswer, Problem, Question,
+    References, Release, ReleaseId, RoutePin, State, SubnetPin, SwitchPin, TargetFact, Targets, Traffic, Unsent,
+    decide,
 };
 
 pub(crate) const COUNT: u32 = 2;
@@ -64,6 +65,7 @@ pub(crate) fn state_in(phase: Phase) -> State {
     let before = fresh(&phase);
     let release = state.release.as_mut().unwrap();
     release.moved = moved_in(&phase);
+    release.flips = u32::from(phase == Phase::Switching);
     release.phase = phase;
     state.carried.clear();
     if !before {
@@ -231,8 +233,19 @@ fn event_after(event: &Event) -> Option<Event> {
         Event::ClockRestarted { .. } => Event::Synced,
         Event::Synced => Event::LeftoversFound { color: green(), instances: vec!["g1".into()] },
         Event::LeftoversFound { .. } => Event::LeftoversRemoved,
-        Event::LeftoversRemoved => return None,
+        Event::LeftoversRemoved => adopted(green()),
+        Event::Adopted { .. } => return None,
     })
+}
+
+pub(crate) fn somebody() -> Person {
+    Person { user: "ana".into(), host: "laptop".into() }
+}
+
+/// A person takes the traffic on `live` as right.
+pub(crate) fn adopted(live: Color) -> Event {
+    let was = if live == blue() { green() } else { blue() };
+    Event::Adopted { by: somebody(), reason: Some("by hand".into()), was, live, until: at(1000) }
 }
 
 /// Every event: every intent, every outcome, every reason for a rollback.
@@ -246,7 +259,10 @@ pub(crate) fn all_events() -> Vec<Event> {
     list.push(Event::Outcome { result: EffectResult::Accepted { change: None } });
     list.push(Event::Outcome { result: EffectResult::Refused { problem: problem() } });
     list.push(Event::Outcome { result: EffectResult::Unknown { saw: "a time-out".into() } });
-    list.push(Event::Outcome { result: EffectResult::NotSent { why: Unsent::Late, saw: "it stood still".into() } });
+    for why in [Unsent::ForeignWriter, Unsent::Unread, Unsent::Late] {
+        list.push(Event::Outcome { result: EffectResult::NotSent { why, saw: "it was not sent".into() } });
+    }
+    list.push(adopted(blue()));
     let failed = FlipReason::Failed { problem: problem() };
     list.push(Event::RollbackStarted { reason: failed.clone(), skipped: vec![] });
     list.push(Event::RollbackStarted { reason: failed, skipped: vec!["blue is sick".into()] });
@@ -279,6 +295,8 @@ pub(crate) fn context(goal: Goal, now: i64) -> Context {
         last_entry: Some(at(now)),
         found_settled: false,
         detach: false,
+        by: somebody(),
+        reason: None,
     }
 }
 
@@ -327,6 +345,7 @@ pub(crate) fn well(live: Color) -> Facts {
             (green(), targets(&[("g1", Healthy), ("g2", Healthy)])),
         ]),
         instances: BTreeMap::from([(blue(), running(["b1", "b2"], "r1")), (green(), running(["g1", "g2"], "r2"))]),
+        references: [blue(), green()].map(|color| (color, References::default())).into(),
         smoke: Some(Ok(())),
         requests: BTreeMap::new(),
         probe: Some(ProbeAnswer::New),

@@ -168,6 +168,8 @@ impl Loop {
             last_entry: self.journal.iter().rev().map(|(at, _)| *at).find(|at| *at < self.began),
             found_settled: self.found_settled,
             detach: self.detach,
+            by: crate::build::somebody(),
+            reason: None,
         };
         decide(&self.state, &cx, &self.facts, &self.memory)
     }
@@ -298,6 +300,7 @@ impl Loop {
             (Ending::Done, Goal::Rollback { .. } | Goal::Abort) => {
                 matches!(phase, Phase::RolledBack { .. } | Phase::Aborted)
             }
+            (Ending::Done, Goal::Adopt) => release.adopted.is_some(),
             (Ending::Done, Goal::Sweep) => matches!(phase, Phase::Done | Phase::Aborted),
             (Ending::Done, Goal::Reconcile) => {
                 phase.is_settled() && !matches!(phase, Phase::Retiring | Phase::Blocked { .. })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use switchback::release::{
     Announced, Color, Decision, Effect, EffectResult, Ending, Event, Facts, Goal, HealthState, InstanceState, Memory,
-    Phase, Question, State, Traffic, decide,
+    Phase, Question, State, Traffic, Unsent, decide,
 };
 
 use crate::build::{
@@ -278,6 +278,34 @@ fn a_flip_is_read_back_before_it_counts() {
     let state = state_in(Phase::Switching);
     assert_eq!(forward(&state, 10, &well(green())), Decision::Record(Event::Switched));
     assert_eq!(forward(&state, 10, &well(blue())), Decision::Record(Event::NotSwitched));
+}
+
+#[test]
+fn a_flip_that_was_not_sent_and_shows_all_the_same_is_somebody_elses() {
+    let mut state = state_in(Phase::Staged);
+    state.apply(at(0), &Event::Intent { effect: FLIP(), deadline: at(60) }).unwrap();
+    let not_sent = EffectResult::NotSent { why: Unsent::ForeignWriter, saw: "not sent: it has changed".into() };
+    state.apply(at(1), &Event::Outcome { result: not_sent }).unwrap();
+    assert_eq!(state.pending, None, "nothing of it can land");
+    assert!(blocks(forward(&state, 2, &well(green()))).contains("written by somebody else"));
+    assert_eq!(forward(&state, 2, &well(blue())), Decision::Record(Event::NotSwitched), "at once: nothing can show");
+}
+
+#[test]
+fn a_flip_that_is_never_sent_ends_the_release() {
+    let mut state = state_in(Phase::Staged);
+    for times in 1..=5 {
+        assert_eq!(forward(&state, 10, &well(blue())), Decision::Act(FLIP()), "before the {times}th time");
+        state.apply(at(10), &Event::Intent { effect: FLIP(), deadline: at(70) }).unwrap();
+        let not_sent = EffectResult::NotSent { why: Unsent::ForeignWriter, saw: "not sent: blue=1".into() };
+        state.apply(at(10), &Event::Outcome { result: not_sent }).unwrap();
+        if times < 5 {
+            assert_eq!(forward(&state, 10, &well(blue())), Decision::Record(Event::NotSwitched));
+            state.apply(at(10), &Event::NotSwitched).unwrap();
+        }
+    }
+    let saw = fails(forward(&state, 10, &well(blue())));
+    assert!(saw.contains("5 calls in a row") && saw.contains("blue=1"), "{saw}");
 }
 
 #[test]

@@ -64,7 +64,8 @@ pub(crate) fn assert_possible(state: &State) {
     assert!(
         !came_up
             || state.occupants.get(&release.to).is_some_and(|o| o.release == release.id)
-            || phase == &Phase::Retiring,
+            || phase == &Phase::Retiring
+            || release.adopted.is_some(),
         "the new color is nobody's: {state:#?}"
     );
 

@@ -39,6 +39,7 @@ fn expected<'a>(from: &'a str, event: &Event) -> Option<&'a str> {
         Event::Resumed | Event::Outcome { .. } | Event::Synced | Event::LeftoversRemoved => None,
         Event::ClockRestarted { .. } => stays(["provisioning", "warming", "converging"].contains(&from)),
         Event::LeftoversFound { .. } => stays(["retaining", "rolled-back", "done", "aborted"].contains(&from)),
+        Event::Adopted { live, .. } => adopted(from, *live == green()),
         Event::Intent { effect, .. } => match effect {
             Effect::Reference { live, .. } => stays(from == "provisioning" && *live == blue()),
             Effect::Launch { color, .. } | Effect::Register { color, .. } => {
@@ -55,10 +56,28 @@ fn expected<'a>(from: &'a str, event: &Event) -> Option<&'a str> {
     }
 }
 
+/// Where a person's word leads that the traffic is right: on green (`forward`), or on blue.
+fn adopted<'a>(from: &str, forward: bool) -> Option<&'a str> {
+    let on_blue =
+        BEFORE_THE_FLIP.contains(&from) || ["switching", "aborting", "aborted", "rolled-back"].contains(&from);
+    match (from, forward) {
+        // Given up, or made by somebody else: either way it is over.
+        ("rolling-back", true) => Some("retaining"),
+        ("rolling-back", false) => Some("rolled-back"),
+        // Nothing new.
+        (_, true) if !on_blue => None,
+        (_, false) if on_blue => None,
+        ("warming" | "smoke" | "staged" | "switching", true) => Some("converging"),
+        (_, true) => Some("retaining"),
+        (_, false) => Some("rolled-back"),
+    }
+}
+
 /// What a block at the phase called `at` lets through: going on, and where that was settled a new release.
 fn from_a_block(at: &str, event: &Event) -> Option<String> {
     match event {
         Event::Resumed => Some(at.into()),
+        Event::Adopted { live, .. } => adopted(at, *live == green()).map(str::to_owned),
         Event::ReleaseStarted { .. } => SETTLED.contains(&at).then(|| "clearing".into()),
         Event::Cleared
         | Event::Provisioned { .. }

@@ -57,7 +57,7 @@ fn every_phase_can_be_turned_back_or_says_why_there_is_nothing_to_turn_back() {
                 Phase::Retaining { .. } => matches!(decision, Decision::Stop(Ending::Nothing(_))),
                 Phase::Retiring | Phase::Done | Phase::Aborted | Phase::RolledBack { .. } => match goal {
                     Goal::Abort => matches!(decision, Decision::Stop(Ending::Nothing(_))),
-                    Goal::Rollback { .. } | Goal::Deploy | Goal::Sweep | Goal::Reconcile => {
+                    Goal::Rollback { .. } | Goal::Deploy | Goal::Sweep | Goal::Reconcile | Goal::Adopt => {
                         matches!(decision, Decision::Stop(Ending::Refused(_)))
                     }
                 },

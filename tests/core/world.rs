@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
     BusyMinute, Color, Effect, Facts, HealthState, InstanceFact, InstanceState, ProbeAnswer, Problem, Question,
-    Release, ReleaseId, RequestCount, TargetFact, Targets, Traffic,
+    References, Release, ReleaseId, RequestCount, TargetFact, Targets, Traffic,
 };
 
 use crate::build::{at, blue, foreign, green};
@@ -239,6 +239,8 @@ impl World {
                 });
                 facts.instances.insert(color.clone(), of_color.collect());
             }
+            // There is no listener and no rule but the switch.
+            Question::References(color) => drop(facts.references.insert(color.clone(), References::default())),
             Question::Smoke(color) => {
                 let problem = || Problem::new(format!("{color} is broken"), "200", "look at its logs");
                 facts.smoke = Some(if self.smoke_passes { Ok(()) } else { Err(problem()) });
