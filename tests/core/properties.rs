@@ -75,7 +75,7 @@ pub(crate) fn assert_possible(state: &State) {
             Effect::Launch { color, .. } | Effect::Register { color, .. } => *color == release.to,
             Effect::Flip { from, to } => from != to && release.flips > 0,
             Effect::Deregister { color, .. } | Effect::Terminate { color, .. } => {
-                color == release.idle() || *color == release.to || state.leftovers.is_some()
+                color == release.idle() || *color == release.to || release.phase.is_settled()
             }
         };
         assert!(fits, "a pending call that this release cannot have announced: {state:#?}");
