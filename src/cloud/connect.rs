@@ -97,7 +97,7 @@ impl Cloud {
                     .retry_partition(partition("sts"))
                     .build(),
             ),
-            watch: aws_sdk_cloudwatch::Client::from_conf(
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
                 aws_sdk_cloudwatch::config::Builder::from(config)
                     .interceptor(observer.clone())
                     .retry_partition(partition("cloudwatch"))

@@ -124,7 +124,7 @@ impl Cloud {
     ) -> Result<BTreeMap<String, BTreeMap<Timestamp, f64>>, CloudError> {
         let queries = wanted.iter().map(|w| query(balancer, w)).collect();
         let mut pages = self
-            .watch
+            .cloudwatch
             .get_metric_data()
             .set_metric_data_queries(Some(queries))
             .start_time(DateTime::from_secs(from.as_second()))

@@ -60,7 +60,7 @@ pub struct Cloud {
     ec2: aws_sdk_ec2::Client,
     route53: aws_sdk_route53::Client,
     sts: aws_sdk_sts::Client,
-    watch: aws_sdk_cloudwatch::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
     /// For the commands in messages.
     region: Option<String>,
     observer: Observer,

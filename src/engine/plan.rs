@@ -123,6 +123,11 @@ impl Engine {
             Some(path) => step("converging", format!("probe {path} until only {to} has answered for {quiet}")),
             None => step("converging", format!("wait {quiet}")),
         });
+        let no_requests = environment.release.converge.no_requests;
+        if !no_requests.is_zero() && request.pins.ttl_seconds() == 0 {
+            let text = format!("wait until CloudWatch has counted no request for {from} in {}", words(no_requests));
+            steps.push(step("converging", text));
+        }
         steps.push(step("baking", format!("watch {to} for {}", words(environment.release.bake))));
         steps.push(step(
             "retaining",

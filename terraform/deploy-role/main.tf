@@ -28,6 +28,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid = "Look"
     actions = [
+      "cloudwatch:GetMetricData",
       "ec2:DescribeImages",
       "ec2:DescribeInstanceTypes",
       "ec2:DescribeInstances",
