@@ -42,9 +42,10 @@ struct Balancer {
 impl Cloud {
     /// What was counted for the color's target group in the last `back`, by the clock that shows `now`.
     ///
-    /// CloudWatch has points only for minutes with requests, so that no point may mean "none" or "not yet". They are told
-    /// apart by what is there every minute: the counts of hosts of the same load balancer (`HealthyHostCount`). Behind a Network Load Balancer of the
-    /// color's own, flows are counted, new and open ones; AWS does not count them by target group.
+    /// CloudWatch has points only for minutes with requests, so that no point may mean "none" or "not yet". They are
+    /// told apart by what is there every minute: the counts of hosts of the same load balancer (`HealthyHostCount`).
+    /// Behind a Network Load Balancer of the color's own, flows are counted, new and open ones; AWS does not count them
+    /// by target group.
     ///
     /// # Errors
     /// Without an answer, without the permission, or where the target group is behind no load balancer.
@@ -264,7 +265,7 @@ fn judge(
         of.flat_map(points).map(|(at, _)| at + MINUTE).max().map(|end| end.min(minute_of(now - COUNTED_LATE)))
     };
     // Hosts are counted every minute, with and without requests: a minute that lacks them is one not told yet. Where
-    // they are not counted at all, requests of others show what was told, and else there is nothing to wait for but time.
+    // they are not counted at all, requests of others show what was told, or else there is only time to wait for.
     let through = told(true).unwrap_or_else(|| told(false).unwrap_or(from).max(minute_of(now - LATE_AT_MOST)));
     RequestCount::Counted {
         from,
