@@ -43,7 +43,7 @@ impl Engine {
     /// # Errors
     /// Where the journal or AWS cannot be read.
     pub async fn plan(&self, wanted: &DeployRequest) -> Result<Plan, EngineError> {
-        let state = replay(&self.journal.load().await?)?;
+        let state = replay(&self.journal.tail().await?)?;
         let prepared = self.unless_stopped(self.prepare(state, wanted)).await?;
         let colors = color_statuses(
             &self.environment,

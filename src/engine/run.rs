@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
         let unsettled = session.settles_in().is_some() && !bug(Bug::NoSettling);
-        let unchanged = session.log().entries().len() == self.log.entries().len() + 1;
+        let unchanged = session.log().head() == self.log.head() + 1;
         if !unchanged {
             self.state = replay(session.log())?.read_at(self.now());
             self.found_settled = is_settled(&self.state);
@@ -360,5 +360,5 @@ fn is_settled(state: &State) -> bool {
 
 /// The state that the journal's events add up to.
 pub(super) fn replay(log: &Log) -> Result<State, EngineError> {
-    Ok(State::replay(log.events().map(|(entry, event)| (entry.at, event)))?)
+    Ok(log.replay()?)
 }

@@ -107,7 +107,7 @@ impl Engine {
     }
 
     async fn look_at_everything(&self) -> Result<Status, EngineError> {
-        let read = self.journal.load().await.map_err(EngineError::from).and_then(|log| Ok((replay(&log)?, log)));
+        let read = self.journal.tail().await.map_err(EngineError::from).and_then(|log| Ok((replay(&log)?, log)));
         let (state, log, journal_problem) = match read {
             Ok((state, log)) => (state, log, None),
             Err(error) => (State::default(), Log::default(), Some(error.to_string())),

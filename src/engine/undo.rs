@@ -39,7 +39,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what had begun is in the journal.
     pub async fn sweep(&self) -> Result<Finish, EngineError> {
-        let log = self.journal.load().await?;
+        let log = self.journal.tail().await?;
         let now = self.journal.clock().now();
         let somebody_works = log.lease().is_some_and(|lease| !lease.expired(now));
         let finish = Run::new(self, Goal::Sweep, log)?.drive().await?;
@@ -51,7 +51,7 @@ impl Engine {
     /// # Errors
     /// Where the journal or AWS cannot be read.
     pub async fn expired(&self) -> Result<Option<Expired>, EngineError> {
-        let state = replay(&self.journal.load().await?)?;
+        let state = replay(&self.journal.tail().await?)?;
         let now = self.journal.clock().now();
         let Some(release) = &state.release else { return Ok(None) };
         let undoing = matches!(release.phase, Phase::Retiring | Phase::Aborting);
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     async fn run(&self, goal: Goal) -> Result<Finish, EngineError> {
-        let log = self.journal.load().await?;
+        let log = self.journal.tail().await?;
         Run::new(self, goal, log)?.drive().await
     }
 }

@@ -3,25 +3,30 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::entry::{Body, Entry, hash};
+use super::sum::{Sum, Unsettled};
 use super::{JournalError, Owner, RunId};
-use crate::release::{Effect, EffectResult, Event};
+use crate::release::{Effect, Event, IllegalEvent, State};
 
-/// Every entry of a journal in order, each checked against the one before it.
+/// Entries of a journal in order, each checked against the one before it: all of them, or those after a snapshot.
 #[derive(Debug, Clone)]
 pub struct Log {
+    /// What the entries before those that were read add up to.
+    base: Sum,
     entries: Vec<Entry>,
-    /// Hash of the last entry's bytes: what the next one must carry.
-    tip: String,
-    lease: Option<Lease>,
+    /// What all entries add up to, but for the state.
+    sum: Sum,
     /// Which entry was the last one when it was read on, and when that was.
     read: Vec<(u64, Instant)>,
+    /// The newest number for which nobody has to write a snapshot any more.
+    pub(super) snapshot: u64,
 }
 
 /// The lease as the journal has it. It may have expired: see [`Lease::expired`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Who holds it.
     pub owner: Owner,
@@ -54,30 +59,58 @@ pub struct OpenIntent<'a> {
     pub deadline: Timestamp,
 }
 
-/// A call that may still be on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unsettled {
-    /// Number of the entry that announced it.
-    pub(super) seq: u64,
-    /// When it was announced, by the clock of whoever did.
-    pub(super) at: Timestamp,
-    /// After this time, by the same clock, it is not sent any more.
-    pub(super) deadline: Timestamp,
-}
-
 impl Default for Log {
     fn default() -> Self {
-        Self { entries: Vec::new(), tip: hash(&[]), lease: None, read: Vec::new() }
+        Self::after(Sum::default())
     }
 }
 
 impl Log {
-    /// Every entry, the oldest first.
+    /// A log that goes on where `base` ends.
+    pub(super) fn after(base: Sum) -> Self {
+        Self { snapshot: base.seq, sum: base.clone(), base, entries: Vec::new(), read: Vec::new() }
+    }
+
+    /// The entries that were read, the oldest first: every one after [`Journal::load`](super::Journal::load), those
+    /// after the newest snapshot after [`Journal::tail`](super::Journal::tail).
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The events, the oldest first, each with the entry that holds it (its time, its run).
+    /// What all events of the journal add up to.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] where an event cannot follow those before it.
+    pub fn replay(&self) -> Result<State, IllegalEvent> {
+        let mut state = self.base.state.clone();
+        for (entry, event) in self.events() {
+            state.apply(entry.at, event)?;
+        }
+        Ok(state)
+    }
+
+    /// What the entries up to the one with this number add up to; `None` where it was not read, or where the events do
+    /// not follow one from the other.
+    pub(super) fn sum_at(&self, seq: u64) -> Option<Sum> {
+        if seq == self.base.seq {
+            return Some(self.base.clone());
+        }
+        let count = usize::try_from(seq.checked_sub(self.base.seq)?).ok().filter(|n| *n <= self.entries.len())?;
+        let mut sum = self.base.clone();
+        for entry in &self.entries[..count] {
+            sum.take_in(entry);
+            if let Body::Event(event) = &entry.body {
+                sum.state.apply(entry.at, event).ok()?;
+            }
+        }
+        sum.tip = match self.entries.get(count) {
+            Some(next) => next.prev.clone(),
+            None => self.sum.tip.clone(),
+        };
+        Some(sum)
+    }
+
+    /// The events among [`Log::entries`], the oldest first, each with the entry that holds it (its time, its run).
     pub fn events(&self) -> impl DoubleEndedIterator<Item = (&Entry, &Event)> {
         self.entries.iter().filter_map(|entry| match &entry.body {
             Body::Event(event) => Some((entry, event)),
@@ -87,58 +120,34 @@ impl Log {
 
     /// The lease, unless it was released or never taken.
     pub fn lease(&self) -> Option<&Lease> {
-        self.lease.as_ref()
+        self.sum.lease.as_ref()
     }
 
-    /// Who `run` is, where it ever held the lease.
+    /// Who `run` is, where it held the lease in what was read, or has a call on its way.
     pub fn owner_of(&self, run: RunId) -> Option<&Owner> {
-        self.entries.iter().find_map(|entry| match &entry.body {
+        let read = self.entries.iter().find_map(|entry| match &entry.body {
             Body::LeaseAcquired { owner } | Body::LeaseTaken { owner, .. } if owner.run == run => Some(owner),
             Body::LeaseAcquired { .. }
             | Body::LeaseTaken { .. }
             | Body::LeaseRenewed
             | Body::LeaseReleased
             | Body::Event(_) => None,
-        })
+        });
+        read.or_else(|| self.sum.owners.get(&run))
     }
 
     /// The intents that have no outcome after them, the oldest first.
     ///
     /// A run sends one call at a time, so an outcome settles what was intended before it.
     pub fn open_intents(&self) -> Vec<OpenIntent<'_>> {
-        let mut open: Vec<_> = (self.events().rev())
-            .take_while(|(_, event)| !matches!(event, Event::Outcome { .. }))
-            .filter_map(|(entry, event)| match event {
-                Event::Intent { effect, deadline } => {
-                    Some(OpenIntent { seq: entry.seq, run: entry.run, effect, deadline: *deadline })
-                }
-                _ => None,
-            })
-            .collect();
-        open.reverse();
-        open
+        let open = self.sum.open.iter();
+        open.map(|i| OpenIntent { seq: i.seq, run: i.run, effect: &i.effect, deadline: i.deadline }).collect()
     }
 
     /// The calls that may still be on their way to AWS: their intent has no outcome, or the outcome is that no answer
     /// came.
     pub(super) fn unsettled(&self) -> Vec<Unsettled> {
-        let mut unsettled = Vec::new();
-        let mut in_flight = None;
-        for (entry, event) in self.events() {
-            match event {
-                Event::Intent { deadline, .. } => {
-                    let call = Unsettled { seq: entry.seq, at: entry.at, deadline: *deadline };
-                    unsettled.extend(in_flight.replace(call));
-                }
-                Event::Outcome { result: EffectResult::Unknown { .. } } => unsettled.extend(in_flight.take()),
-                Event::Outcome {
-                    result: EffectResult::Accepted { .. } | EffectResult::Refused { .. } | EffectResult::NotSent { .. },
-                } => in_flight = None,
-                _ => {}
-            }
-        }
-        unsettled.extend(in_flight);
-        unsettled
+        self.sum.unsettled.iter().chain(&self.sum.in_flight).copied().collect()
     }
 
     /// Notes that every entry up to the last one is there by now.
@@ -158,17 +167,17 @@ impl Log {
 
     /// The time of the last entry.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
-        self.entries.last().map(|entry| entry.at)
+        self.sum.last_at
     }
 
     /// Number of the last entry; 0 for an empty journal.
-    pub(super) fn head(&self) -> u64 {
-        self.entries.len() as u64
+    pub fn head(&self) -> u64 {
+        self.sum.seq
     }
 
-    /// Hash of the last entry's bytes.
-    pub(super) fn tip(&self) -> &str {
-        &self.tip
+    /// SHA-256 (hex) of the last entry's bytes; of no bytes at all for an empty journal.
+    pub fn tip(&self) -> &str {
+        &self.sum.tip
     }
 
     /// Takes in the object that follows the last one, if it does follow: its number, the hash of the one
@@ -176,8 +185,9 @@ impl Log {
     pub(super) fn admit(&mut self, bytes: &[u8], object: &str) -> Result<(), JournalError> {
         let entry = Entry::decode(bytes, object)?;
         let lease = self.follow(&entry).map_err(|why| JournalError::Broken { object: object.into(), why })?;
-        self.tip = hash(bytes);
-        self.lease = lease;
+        self.sum.take_in(&entry);
+        debug_assert_eq!(self.sum.lease, lease, "both follow the same rules");
+        self.sum.tip = hash(bytes);
         self.entries.push(entry);
         Ok(())
     }
@@ -188,7 +198,7 @@ impl Log {
         if entry.seq != expected {
             return Err(format!("it says that it is entry {}, expected {expected}", entry.seq));
         }
-        if entry.prev != self.tip {
+        if entry.prev != self.sum.tip {
             let before = match expected {
                 1 => "no entry".to_owned(),
                 _ => format!("entry {}", self.head()),
@@ -196,20 +206,31 @@ impl Log {
             return Err(format!(
                 "it follows an entry with hash {}, but {before} before it has {}: that one was changed after it was \
                  written",
-                entry.prev, self.tip
+                entry.prev, self.sum.tip
             ));
         }
         let until = || entry.lease_until.ok_or_else(|| "it does not say until when the lease lasts".to_owned());
+<<<<<<< HEAD
         let acquired = |owner: &Owner| -> Result<Lease, String> {
             Ok(Lease { owner: owner.clone(), acquired_at: entry.at, until: until()?, since: entry.seq })
         };
         let held = || match &self.lease {
+=======
+        let held = || match &self.sum.lease {
+>>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
             Some(lease) if lease.owner.run == entry.run => Ok(lease),
             Some(lease) => Err(format!("run {} wrote it while {} held the lease", entry.run, lease.owner)),
             None => Err(format!("run {} wrote it without holding the lease", entry.run)),
         };
+<<<<<<< HEAD
         match (&entry.body, &self.lease) {
             (Body::LeaseAcquired { owner }, None) => Ok(Some(acquired(owner)?)),
+=======
+        match (&entry.body, &self.sum.lease) {
+            (Body::LeaseAcquired { owner }, None) => {
+                Ok(Some(Lease { owner: owner.clone(), until: until()?, since: entry.seq }))
+            }
+>>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
             (Body::LeaseAcquired { owner }, Some(lease)) => {
                 Err(format!("run {} acquired a lease that {} held", owner.run, lease.owner))
             }

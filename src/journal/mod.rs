@@ -12,6 +12,7 @@
 
 mod answer;
 mod bucket;
+mod conditional;
 #[cfg(test)]
 mod conformance;
 mod entry;
@@ -24,10 +25,13 @@ mod open;
 mod owner;
 mod place;
 mod session;
+mod snapshot;
+mod sum;
 
 pub use entry::{Body, Entry, SCHEMA};
 pub use error::JournalError;
 pub use log::{Lease, Log, OpenIntent};
 pub use open::{Acquire, Journal, LEASE_TERM};
 pub use owner::{Owner, RunId};
+pub use snapshot::SNAPSHOT_EVERY;
 pub use session::{SETTLE_MARGIN, Session};

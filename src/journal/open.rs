@@ -12,14 +12,20 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::bucket;
-use super::entry::{Body, Entry, SCHEMA};
+use super::entry::{self, Body, Entry, SCHEMA, hash};
 use super::place::{Place, Slot};
 use super::session::Session;
+<<<<<<< HEAD
 use super::{JournalError, Lease, Log, Owner, RunId};
+=======
+use super::snapshot::{self, SNAPSHOT_EVERY};
+use super::{JournalError, Log, Owner, RunId};
+>>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
 use crate::planted::{Bug, bug};
+use crate::release::Event;
 
 /// How long a lease lasts after the last entry of its owner.
 pub const LEASE_TERM: Duration = Duration::from_secs(60);
@@ -141,24 +147,108 @@ impl Journal {
     /// # Errors
     /// Whatever is wrong with any entry: nothing is skipped.
     pub async fn load(&self) -> Result<Log, JournalError> {
-        let head = self.place.head().await?;
-        let mut objects = futures_util::stream::iter(1..=head)
-            .map(|seq| async move { Ok::<_, JournalError>((seq, self.place.read(seq).await?)) })
-            .buffered(READS_MAX);
-        let mut log = Log::default();
-        while let Some((seq, bytes)) = objects.try_next().await? {
-            let object = self.place.object(seq);
-            let Some(bytes) = bytes else {
-                let why = match seq == head {
-                    true => "its name is listed, but there is nothing to read (a link that leads nowhere?)".into(),
-                    false => format!("it is missing, but entry {head} exists"),
-                };
-                return Err(JournalError::Broken { object, why });
-            };
-            log.admit(&bytes, &object)?;
+        let (snapshots, names) = futures_util::try_join!(self.snapshots(), self.place.names(None))?;
+        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
+        let head = newest.max(last(&names));
+        let mut log = self.read_on(Log::default(), head, newest).await?;
+        log.snapshot = newest_of_ours(&snapshots).unwrap_or(0);
+        log.mark_read();
+        Ok(log)
+    }
+
+    /// What the newest snapshot stands for, and every entry after it, checked. It takes three requests one after the
+    /// other: the list of snapshots; the newest one, beside the list of the entries after it; all of those at once.
+    ///
+    /// # Errors
+    /// Whatever is wrong with any entry that is read. A snapshot that cannot be used is passed over.
+    pub async fn tail(&self) -> Result<Log, JournalError> {
+        let snapshots = self.snapshots().await?;
+        let Some(seq) = newest_of_ours(&snapshots) else {
+            return self.load_after(&snapshots).await;
+        };
+        let (name, before) = (snapshot::name(seq), entry::name(seq - 1));
+        let (bytes, names) =
+            futures_util::try_join!(self.place.read_file(&name), self.place.names(Some(before.as_str())))?;
+        let sum = bytes.map_or_else(|| Err("there is nothing to read".into()), |bytes| snapshot::decode(&bytes, seq));
+        let sum = match sum {
+            Ok(sum) => sum,
+            Err(why) => {
+                tracing::warn!(snapshot = self.place.path_of(&name), why, "a snapshot is passed over");
+                return self.load().await;
+            }
+        };
+        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(seq);
+        let head = newest.max(last(&names));
+        // The entry that the snapshot ends with is read too: the two must fit.
+        let first = async { self.place.read(seq).await };
+        let rest = self.read_on(Log::after(sum.clone()), head, newest);
+        let (first, mut log) = futures_util::try_join!(first, rest)?;
+        match first {
+            Some(bytes) if hash(&bytes) == sum.tip => {}
+            Some(_) => {
+                let snapshot = self.place.path_of(&name);
+                tracing::warn!(snapshot, "a snapshot does not fit its entry and is passed over");
+                return self.load().await;
+            }
+            None => return Err(self.missing(seq, head, newest)),
         }
         log.mark_read();
         Ok(log)
+    }
+
+    /// As [`Journal::load`], where the list of snapshots is there and none of them can be used.
+    async fn load_after(&self, snapshots: &[(u64, u32)]) -> Result<Log, JournalError> {
+        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
+        let head = newest.max(last(&self.place.names(None).await?));
+        let mut log = self.read_on(Log::default(), head, newest).await?;
+        log.mark_read();
+        Ok(log)
+    }
+
+    /// The snapshots that there are: the entry that each stands for, and its version.
+    pub(super) async fn snapshots(&self) -> Result<Vec<(u64, u32)>, JournalError> {
+        let names = self.place.names_of(snapshot::FOLDER).await?;
+        Ok(names.iter().filter_map(|name| snapshot::number(name)).collect())
+    }
+
+    /// Reads the entries after `log` up to `head`, many at a time. `newest` is the newest snapshot.
+    async fn read_on(&self, mut log: Log, head: u64, newest: u64) -> Result<Log, JournalError> {
+        let mut objects = futures_util::stream::iter(log.head() + 1..=head)
+            .map(|seq| async move { Ok::<_, JournalError>((seq, self.place.read(seq).await?)) })
+            .buffered(READS_MAX);
+        while let Some((seq, bytes)) = objects.try_next().await? {
+            let bytes = bytes.ok_or_else(|| self.missing(seq, head, newest))?;
+            log.admit(&bytes, &self.place.object(seq))?;
+        }
+        drop(objects);
+        Ok(log)
+    }
+
+    /// The error of an entry that is not there, though the entry `head`, or the snapshot `newest`, is.
+    fn missing(&self, seq: u64, head: u64, newest: u64) -> JournalError {
+        let why = if seq <= newest && head == newest {
+            format!("it is missing, but there is a snapshot of the first {newest} entries: it was removed from the end")
+        } else if seq == head {
+            "its name is listed, but there is nothing to read (a link that leads nowhere?)".into()
+        } else {
+            format!("it is missing, but entry {head} exists")
+        };
+        JournalError::Broken { object: self.place.object(seq), why }
+    }
+
+    /// Writes the snapshot that is due, in one attempt: without it the next run reads more, and whoever appends next
+    /// tries again.
+    async fn write_due_snapshot(&self, log: &mut Log) {
+        let due = log.head() / SNAPSHOT_EVERY * SNAPSHOT_EVERY;
+        if due <= log.snapshot {
+            return;
+        }
+        log.snapshot = due;
+        let Some(sum) = log.sum_at(due) else { return };
+        let name = snapshot::name(due);
+        if let Err(why) = self.place.try_to_create(&name, &snapshot::encode(&sum)).await {
+            tracing::warn!(snapshot = self.place.path_of(&name), why, "a snapshot was not written");
+        }
     }
 
     /// Takes the lease, by writing an entry that says so. `log` is what was loaded before; it is read on from there.
@@ -270,7 +360,13 @@ impl Journal {
         let bytes = entry.encode();
         let slot = self.place.create(seq, &bytes).await?;
         match slot {
-            Slot::Committed => log.admit(&bytes, &self.place.object(seq))?,
+            Slot::Committed => {
+                log.admit(&bytes, &self.place.object(seq))?;
+                // The call that an intent announces is not kept waiting.
+                if !matches!(log.entries().last().map(|e| &e.body), Some(Body::Event(Event::Intent { .. }))) {
+                    self.write_due_snapshot(log).await;
+                }
+            }
             Slot::Taken => self.catch_up(log).await?,
         }
         Ok(slot)
@@ -287,6 +383,10 @@ impl Journal {
         Ok(())
     }
 
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The error after too many conflicts.
     pub(super) fn crowded(&self, log: &Log) -> JournalError {
         JournalError::Store {
@@ -295,4 +395,14 @@ impl Journal {
             why: format!("another writer was faster {CONFLICTS_MAX} times in a row; try again"),
         }
     }
+}
+
+/// The highest number among the names, 0 for none. Files with other names are not the journal's.
+pub(super) fn last(names: &[String]) -> u64 {
+    names.iter().filter_map(|name| entry::number(name)).max().unwrap_or(0)
+}
+
+/// The newest snapshot of this program's version.
+fn newest_of_ours(snapshots: &[(u64, u32)]) -> Option<u64> {
+    snapshots.iter().filter(|(_, version)| *version == snapshot::SNAPSHOT).map(|(seq, _)| *seq).max()
 }

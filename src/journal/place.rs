@@ -1,6 +1,7 @@
 //! Where the objects are: a local folder that is created private, or any object store.
 
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,13 +9,13 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ObjectStore, PutMode, PutOptions, PutPayload};
+use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use tokio::time::Instant;
 
 use super::JournalError;
 use super::answer::{DENIED, FULL, Failure, is, moved};
 use super::entry::{BYTES_MAX, name, number};
-use super::folder;
+use super::{conditional, folder};
 use crate::chance::Chance;
 use crate::planted::{Bug, bug};
 
@@ -56,7 +57,13 @@ enum Kind {
         opened: Arc<OnceLock<Arc<dyn ObjectStore>>>,
     },
     /// Objects under a prefix.
-    Store { store: Arc<dyn ObjectStore>, prefix: Path, shown: String },
+    Store {
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        shown: String,
+        /// Whether it is known that the store honors conditions.
+        proven: Arc<AtomicBool>,
+    },
 }
 
 impl Place {
@@ -67,7 +74,15 @@ impl Place {
 
     /// The objects of `store` under `prefix`; in messages the store is called `shown`.
     pub(super) fn store(store: Arc<dyn ObjectStore>, prefix: Path, shown: String, chance: Chance) -> Self {
-        Self { kind: Kind::Store { store, prefix, shown }, chance }
+        Self { kind: Kind::Store { store, prefix, shown, proven: Arc::default() }, chance }
+    }
+
+    /// The local folder, where it is one.
+    pub(super) fn local(&self) -> Option<&FilePath> {
+        match &self.kind {
+            Kind::Folder { path, .. } => Some(path),
+            Kind::Store { .. } => None,
+        }
     }
 
     /// The same place with another source of randomness.
@@ -86,41 +101,67 @@ impl Place {
     }
 
     /// The path of the object with this name, for a message.
-    fn path_of(&self, name: &str) -> String {
+    pub(super) fn path_of(&self, name: &str) -> String {
         match &self.kind {
             Kind::Folder { path, .. } => path.join(name).display().to_string(),
-            Kind::Store { prefix, shown, .. } => format!("{shown}/{}", prefix.clone().join(name)),
+            Kind::Store { prefix, shown, .. } => format!("{shown}/{}", below(prefix, name)),
         }
     }
 
     /// The place itself, for a message.
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.kind {
             Kind::Folder { path, .. } => path.display().to_string(),
             Kind::Store { prefix, shown, .. } => format!("{shown}/{prefix}"),
         }
     }
 
-    /// The highest number in use, 0 for none. Files with other names are not the journal's and are left alone.
-    pub(super) async fn head(&self) -> Result<u64, JournalError> {
-        let names = match &self.kind {
-            Kind::Folder { path, .. } => self.names_in(path.clone()).await?,
-            Kind::Store { store, prefix, .. } => self.names_under(store, prefix).await?,
-        };
-        Ok(names.iter().filter_map(|name| number(name)).max().unwrap_or(0))
+    /// The names right in the environment's folder, those that sort after `after` where that is given. Files with names
+    /// that are not the journal's are left alone by whoever reads them.
+    pub(super) async fn names(&self, after: Option<&str>) -> Result<Vec<String>, JournalError> {
+        match &self.kind {
+            Kind::Folder { path, .. } => {
+                let mut names = self.names_in(path.clone()).await?;
+                names.retain(|name| after.is_none_or(|after| name.as_str() > after));
+                Ok(names)
+            }
+            Kind::Store { store, prefix, proven, .. } => {
+                let names = self.names_under(store, prefix, after.map(|after| below(prefix, after))).await?;
+                if names.contains(&conditional::proof(&self.describe())) {
+                    proven.store(true, Ordering::Relaxed);
+                }
+                Ok(names)
+            }
+        }
     }
 
-    /// The names of a store's objects right below `prefix`.
-    async fn names_under(&self, store: &Arc<dyn ObjectStore>, prefix: &Path) -> Result<Vec<String>, JournalError> {
+    /// The names in a folder of the environment's folder.
+    pub(super) async fn names_of(&self, folder: &str) -> Result<Vec<String>, JournalError> {
+        match &self.kind {
+            Kind::Folder { path, .. } => self.names_in(path.join(folder)).await,
+            Kind::Store { store, prefix, .. } => self.names_under(store, &prefix.clone().join(folder), None).await,
+        }
+    }
+
+    /// The names of a store's objects right below `prefix`, those that sort after `offset` where that is given.
+    async fn names_under(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        prefix: &Path,
+        offset: Option<Path>,
+    ) -> Result<Vec<String>, JournalError> {
+        let offset = &offset;
         let listed = self.patiently(move || async move {
-            let mut listing = store.list(Some(prefix));
+            let mut listing = match offset {
+                Some(offset) => store.list_with_offset(Some(prefix), offset),
+                None => store.list(Some(prefix)),
+            };
             let mut names = Vec::new();
             // Each page is a request of its own.
             while let Some(object) = in_time(listing.try_next()).await? {
-                let below = object.location.prefix_match(prefix).map(|parts| parts.map(|p| p.as_ref().to_owned()));
-                let below: Vec<String> = below.into_iter().flatten().collect();
-                if let [name] = below.as_slice() {
-                    names.push(name.clone());
+                let mut parts = object.location.prefix_match(prefix).into_iter().flatten();
+                if let (Some(name), None) = (parts.next(), parts.next()) {
+                    names.push(name.as_ref().to_owned());
                 }
             }
             Ok(names)
@@ -154,9 +195,14 @@ impl Place {
 
     /// The bytes of the object with this number, `None` where there is none.
     pub(super) async fn read(&self, seq: u64) -> Result<Option<Bytes>, JournalError> {
+        self.read_file(&name(seq)).await
+    }
+
+    /// The bytes of the object with this name, `None` where there is none.
+    pub(super) async fn read_file(&self, name: &str) -> Result<Option<Bytes>, JournalError> {
         let Some((store, prefix)) = self.existing()? else { return Ok(None) };
-        let object = self.object(seq);
-        let (store, path) = (&store, &prefix.join(name(seq)));
+        let object = self.path_of(name);
+        let (store, path) = (&store, &below(&prefix, name));
         match self.patiently(move || fetch(store, path)).await {
             Ok(Some((_, bytes))) if bytes > BYTES_MAX => {
                 let why = format!("it has {bytes} bytes, expected at most {BYTES_MAX}");
@@ -172,20 +218,34 @@ impl Place {
         }
     }
 
-    /// Writes the object with this number unless there is one.
+    /// Writes the object with this number unless there is one, in a store that is known to honor "unless".
+    pub(super) async fn create(&self, seq: u64, bytes: &Bytes) -> Result<Slot, JournalError> {
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(JournalError::TooLarge {
+                object: self.object(seq),
+                bytes: bytes.len() as u64,
+                max: BYTES_MAX,
+            });
+        }
+        if let Kind::Store { proven, .. } = &self.kind
+            && !proven.load(Ordering::Relaxed)
+        {
+            self.prove_conditions().await?;
+            proven.store(true, Ordering::Relaxed);
+        }
+        self.create_file(&name(seq), bytes).await
+    }
+
+    /// Writes the object with this name unless there is one.
     ///
     /// "Already exists" is no answer by itself: a put that was sent twice meets its own object, and a conflict
     /// of two puts is reported the same way though neither may be there. So after anything but a success the
     /// slot is read back, and the bytes (which carry a random id) say whose it is. The same bytes can be sent
     /// again without harm: the slot takes one object only.
-    pub(super) async fn create(&self, seq: u64, bytes: &Bytes) -> Result<Slot, JournalError> {
-        let object = || self.object(seq);
-        let size = bytes.len() as u64;
-        if size > BYTES_MAX {
-            return Err(JournalError::TooLarge { object: object(), bytes: size, max: BYTES_MAX });
-        }
+    pub(super) async fn create_file(&self, name: &str, bytes: &Bytes) -> Result<Slot, JournalError> {
+        let object = || self.path_of(name);
         let (store, prefix) = self.created()?;
-        let path = prefix.join(name(seq));
+        let path = below(&prefix, name);
         let mut saw = String::new();
         // Whether an attempt may have arrived, or may still arrive.
         let mut on_its_way = false;
@@ -197,16 +257,15 @@ impl Place {
                 }
                 self.pause(attempt).await;
             }
-            let options = PutOptions::from(PutMode::Create);
-            let failure = match in_time(store.put_opts(&path, PutPayload::from(bytes.clone()), options)).await {
-                Ok(_) => return Ok(self.committed(seq)),
+            let failure = match put(&store, &path, bytes).await {
+                Ok(()) => return Ok(self.committed(name)),
                 Err(failure) => failure,
             };
             saw = failure.words();
             match fetch(&store, &path).await {
-                Ok(Some(_)) if bug(Bug::ConflictIsCommit) => return Ok(self.committed(seq)),
+                Ok(Some(_)) if bug(Bug::ConflictIsCommit) => return Ok(self.committed(name)),
                 Ok(Some((found, _))) if found == *bytes && !bug(Bug::OwnEntryIsConflict) => {
-                    return Ok(self.committed(seq));
+                    return Ok(self.committed(name));
                 }
                 Ok(Some(_)) => return Ok(Slot::Taken),
                 Ok(None) => {}
@@ -222,6 +281,43 @@ impl Place {
             on_its_way = true;
         }
         Err(JournalError::Unknown { object: object(), why: saw })
+    }
+
+    /// Writes the object with this name unless there is one, or does not: one attempt, for what is only a convenience.
+    pub(super) async fn try_to_create(&self, name: &str, bytes: &Bytes) -> Result<(), String> {
+        let (store, prefix) = self.created().map_err(|error| error.to_string())?;
+        match put(&store, &below(&prefix, name), bytes).await {
+            Ok(()) => {
+                self.committed(name);
+                Ok(())
+            }
+            // Whoever else wrote it wrote the same.
+            Err(Failure::Store(Error::AlreadyExists { .. })) => Ok(()),
+            Err(failure) => Err(failure.words()),
+        }
+    }
+
+    /// One put that must be refused: whether it was, or what happened instead.
+    pub(super) async fn is_refused(&self, name: &str, bytes: &Bytes) -> Result<bool, JournalError> {
+        let (store, prefix) = self.created()?;
+        let (store, path) = (&store, &below(&prefix, name));
+        let sent = self.patiently(move || put(store, path, bytes)).await;
+        match sent {
+            Ok(()) => Ok(false),
+            Err(Failure::Store(Error::AlreadyExists { .. } | Error::Precondition { .. })) => Ok(true),
+            Err(failure) => Err(self.refusal(self.path_of(name), failure)),
+        }
+    }
+
+    /// Removes the object with this name.
+    pub(super) async fn remove(&self, name: &str) -> Result<(), JournalError> {
+        let (store, prefix) = self.created()?;
+        let (store, path) = (&store, &below(&prefix, name));
+        let removed = self.patiently(move || in_time(store.delete(path))).await;
+        match removed {
+            Ok(()) | Err(Failure::Store(Error::NotFound { .. })) => Ok(()),
+            Err(failure) => Err(self.refusal(self.path_of(name), failure)),
+        }
     }
 
     /// Sends a request until it is answered in a way that sending it again does not change.
@@ -294,9 +390,9 @@ impl Place {
     }
 
     /// After a commit: nobody but the owner reads the file, whatever the umask was.
-    fn committed(&self, seq: u64) -> Slot {
+    fn committed(&self, name: &str) -> Slot {
         if let Kind::Folder { path, .. } = &self.kind {
-            folder::make_private(&path.join(name(seq)));
+            folder::make_private(&path.join(name));
         }
         Slot::Committed
     }
@@ -341,6 +437,17 @@ impl Place {
             why: "the folder was removed at this moment".into(),
         })
     }
+}
+
+/// What `name` is called in a store, folder by folder.
+fn below(prefix: &Path, name: &str) -> Path {
+    name.split('/').fold(prefix.clone(), |path, part| path.join(part))
+}
+
+/// One put-if-absent.
+async fn put(store: &Arc<dyn ObjectStore>, path: &Path, bytes: &Bytes) -> Result<(), Failure> {
+    let options = PutOptions::from(PutMode::Create);
+    in_time(store.put_opts(path, PutPayload::from(bytes.clone()), options)).await.map(|_| ())
 }
 
 /// The object at `path` with its size; of one that is too large, no bytes.

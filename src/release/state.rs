@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Color, Effect, EffectResult, Event, FlipReason, Launched, Person, Phase, Pins, Problem, ReleaseId, Unsent, adopt,
 };
 
 /// What the journal says about an environment. The load balancer has the last word on where the traffic is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// The newest release, finished or not.
     pub release: Option<Release>,
@@ -40,7 +40,7 @@ pub struct Leftovers {
 }
 
 /// A change of DNS records that resolvers may not follow yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spreading {
     /// When it was announced.
     pub since: Timestamp,
@@ -51,7 +51,7 @@ pub struct Spreading {
 }
 
 /// A mutating call without a recorded outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The call.
     pub effect: Effect,
@@ -60,7 +60,7 @@ pub struct Pending {
 }
 
 /// The call that was announced last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announced {
     /// The call.
     pub effect: Effect,
@@ -71,7 +71,7 @@ pub struct Announced {
 }
 
 /// What switchback put on a color.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
     /// The release that put it there.
     pub release: ReleaseId,
@@ -84,7 +84,7 @@ pub struct Occupant {
 }
 
 /// A release: one image on its way to the traffic, or back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Its id.
     pub id: ReleaseId,
@@ -155,7 +155,7 @@ pub struct Adoption {
 }
 
 /// Whether a release has moved the traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moved {
     /// The traffic is on `from`, where it always was.
