@@ -7,6 +7,7 @@ mod deploy;
 mod dev;
 mod exit;
 mod history;
+mod journal;
 mod lease;
 mod options;
 mod output;
@@ -52,6 +53,7 @@ enum Verb {
     Rollback(rollback::Rollback),
     Status(status::StatusVerb),
     History(history::History),
+    Journal(journal::JournalVerb),
     Abort(abort::Abort),
     Lease(lease::LeaseVerb),
     Adopt(adopt::Adopt),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Rollback(verb) => run::alone(verb.run(&out, started)),
         Verb::Status(verb) => run::alone(verb.run(&out, started)),
         Verb::History(verb) => run::alone(verb.run(&out)),
+        Verb::Journal(verb) => run::alone(verb.run(&out)),
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
         Verb::Lease(verb) => run::alone(verb.run(&out, started)),
         Verb::Adopt(verb) => run::alone(verb.run(&out, started)),

@@ -114,6 +114,17 @@ pub enum JournalError {
         /// What was seen.
         why: String,
     },
+    /// A run may be at work, so no entry is set aside; nothing was changed.
+    #[error(
+        "a run may hold the lease of {environment} until {until}, so no entry is set aside; nothing was changed. Stop \
+         whatever runs switchback for this environment, and run the same command after that time"
+    )]
+    Alive {
+        /// The environment.
+        environment: String,
+        /// When it is certain that no run holds the lease.
+        until: Timestamp,
+    },
     /// The bucket cannot be used at all; nothing was changed.
     #[error("the journal's bucket {bucket} cannot be used: {why}")]
     Bucket {

@@ -17,21 +17,27 @@ mod conditional;
 mod conformance;
 mod entry;
 mod error;
+mod export;
 #[cfg(test)]
 mod faults;
 mod folder;
+mod inspect;
 mod log;
 mod open;
 mod owner;
 mod place;
+mod repair;
 mod session;
 mod snapshot;
 mod sum;
 
 pub use entry::{Body, Entry, SCHEMA};
 pub use error::JournalError;
+pub use export::Exported;
+pub use inspect::{Finding, Verdict, Wrong};
 pub use log::{Lease, Log, OpenIntent};
 pub use open::{Acquire, Journal, LEASE_TERM};
 pub use owner::{Owner, RunId};
 pub use snapshot::SNAPSHOT_EVERY;
+pub use repair::{Repair, Step};
 pub use session::{SETTLE_MARGIN, Session};

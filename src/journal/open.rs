@@ -15,12 +15,8 @@ use super::bucket;
 use super::entry::{self, Body, Entry, SCHEMA, hash};
 use super::place::{Place, Slot};
 use super::session::Session;
-<<<<<<< HEAD
-use super::{JournalError, Lease, Log, Owner, RunId};
-=======
 use super::snapshot::{self, SNAPSHOT_EVERY};
-use super::{JournalError, Log, Owner, RunId};
->>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
+use super::{JournalError, Lease, Log, Owner, RunId};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::JournalLocation;
@@ -30,7 +26,7 @@ use crate::release::Event;
 /// How long a lease lasts after the last entry of its owner.
 pub const LEASE_TERM: Duration = Duration::from_secs(60);
 /// How many objects are read at the same time.
-const READS_MAX: usize = 32;
+pub(super) const READS_MAX: usize = 96;
 /// Whoever waits for a lease looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a writer meets another writer's entry before it gives up; each time, somebody else got on.

@@ -11,7 +11,7 @@ use super::entry::hash;
 use super::sum::Sum;
 
 /// A snapshot stands for so many entries, or for a multiple of it.
-pub const SNAPSHOT_EVERY: u64 = 128;
+pub const SNAPSHOT_EVERY: u64 = 64;
 /// The version of the format, and of what the program makes of events: raised when the same entries add up to something
 /// else than before. A program uses snapshots of its own version only.
 pub(super) const SNAPSHOT: u32 = 1;

@@ -1,0 +1,194 @@
+//! `journal repair`: what can be put right without losing anything, and what only a backup can.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::entry::{Entry, name};
+use super::inspect::{Finding, Objects, Verdict, Wrong};
+use super::place::Slot;
+use super::session::SETTLE_MARGIN;
+use super::{Journal, JournalError, snapshot};
+use crate::release::CLOCKS_APART_MAX;
+
+/// What a repair does, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repair {
+    /// Where the journal is.
+    pub place: String,
+    /// One after the other.
+    pub steps: Vec<Step>,
+    /// What no step puts right: it takes a backup, or an earlier version of the object from a versioned bucket.
+    pub left: Vec<Finding>,
+}
+
+/// One step of a repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// A file that a killed run left behind, and nobody reads, is removed.
+    Remove {
+        /// Its path.
+        object: String,
+    },
+    /// An object is moved to where nobody reads it, and kept there.
+    SetAside {
+        /// Its path.
+        object: String,
+        /// Where it goes.
+        to: String,
+        /// Why.
+        why: String,
+    },
+    /// A snapshot is written from the entries.
+    WriteSnapshot {
+        /// Its path.
+        object: String,
+    },
+}
+
+/// A step with the names that it works on.
+enum Work {
+    Remove { name: String },
+    SetAside { name: String, to: String, bytes: Bytes, why: String },
+    WriteSnapshot { name: String, bytes: Bytes },
+}
+
+impl Journal {
+    /// What [`Journal::repair`] would do. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the storage cannot be read.
+    pub async fn plan_repair(&self) -> Result<Repair, JournalError> {
+        let (verdict, objects) = self.inspect().await?;
+        let work = self.work(&verdict, &objects);
+        Ok(self.told(&work, &verdict))
+    }
+
+    /// Puts right what can be put right without losing anything: it removes what killed runs left behind, writes
+    /// snapshots from the entries, and sets entries aside that cannot be read in order, with all that follow them.
+    ///
+    /// # Errors
+    /// [`JournalError::Alive`] where entries would be set aside and a run may be at work; where the storage cannot be
+    /// read or written.
+    pub async fn repair(&self) -> Result<Repair, JournalError> {
+        let (verdict, objects) = self.inspect().await?;
+        let work = self.work(&verdict, &objects);
+        if work.iter().any(|work| matches!(work, Work::SetAside { name, .. } if !name.contains('/'))) {
+            self.nobody_is_alive(&objects)?;
+        }
+        // Everything that goes away is there twice before the first of it goes.
+        for work in &work {
+            if let Work::SetAside { to, bytes, .. } = work
+                && self.place().create_file(to, bytes).await? == Slot::Taken
+            {
+                let object = self.place().path_of(to);
+                return Err(JournalError::Store { doing: "write", object, why: "something else is there".into() });
+            }
+        }
+        // From the end: a repair that is cut off leaves a journal that is still seen to be broken.
+        for work in work.iter().rev() {
+            match work {
+                Work::SetAside { name, .. } => self.place().remove(name).await?,
+                Work::Remove { name } => self.remove_leftover(name)?,
+                Work::WriteSnapshot { .. } => {}
+            }
+        }
+        for work in &work {
+            if let Work::WriteSnapshot { name, bytes } = work {
+                self.place().create_file(name, bytes).await?;
+            }
+        }
+        Ok(self.told(&work, &verdict))
+    }
+
+    fn work(&self, verdict: &Verdict, objects: &Objects) -> Vec<Work> {
+        let aside = format!("set-aside/{}", self.clock().now().strftime("%Y%m%d-%H%M%S"));
+        let set_aside = |name: String, bytes: &Bytes, why: &str| Work::SetAside {
+            to: format!("{aside}/{}", name.replace('/', "-")),
+            name,
+            bytes: bytes.clone(),
+            why: why.to_owned(),
+        };
+        let mut work: Vec<Work> =
+            objects.leftovers.iter().map(|name| Work::Remove { name: name.clone() }).collect();
+        let end = self.readable(verdict, objects);
+        for (seq, bytes) in (1..).zip(&objects.entries).skip(end) {
+            if let Some(bytes) = bytes {
+                work.push(set_aside(name(seq), bytes, "an entry before it, or itself, cannot be read"));
+            }
+        }
+        let whole = |seq: u64| seq <= end as u64;
+        let wrong = |bytes: &Bytes, seq: u64| objects.sums.get(&seq).is_some_and(|s| snapshot::encode(s) != *bytes);
+        for (seq, bytes) in &objects.snapshots {
+            if whole(*seq) && wrong(bytes, *seq) {
+                work.push(set_aside(snapshot::name(*seq), bytes, "it does not say what the entries add up to"));
+            } else if !whole(*seq) && end < objects.entries.len() {
+                work.push(set_aside(snapshot::name(*seq), bytes, "it stands for an entry that is set aside"));
+            }
+        }
+        let newest = objects.sums.keys().copied().filter(|seq| whole(*seq)).max();
+        for (seq, sum) in &objects.sums {
+            let replaced = objects.snapshots.get(seq).is_some_and(|bytes| wrong(bytes, *seq));
+            if whole(*seq) && (replaced || (newest == Some(*seq) && !objects.snapshots.contains_key(seq))) {
+                work.push(Work::WriteSnapshot { name: snapshot::name(*seq), bytes: snapshot::encode(sum) });
+            }
+        }
+        work
+    }
+
+    /// How many entries stay: those before the first that is missing or unreadable. Where one was changed or cut off,
+    /// nobody can tell what it said, and all stay as they are.
+    fn readable(&self, verdict: &Verdict, objects: &Objects) -> usize {
+        let all = objects.entries.len();
+        let beyond_us = verdict.problems.iter().any(|p| matches!(p.what, Wrong::Changed | Wrong::CutOff));
+        let hole = (1..).zip(&objects.entries).position(|(seq, bytes)| {
+            bytes.as_ref().is_none_or(|bytes| !Entry::decode(bytes, "").is_ok_and(|entry| entry.seq == seq))
+        });
+        if beyond_us { all } else { hole.unwrap_or(all) }
+    }
+
+    fn told(&self, work: &[Work], verdict: &Verdict) -> Repair {
+        let path = |name: &str| self.place().path_of(name);
+        let steps: Vec<Step> = (work.iter())
+            .map(|work| match work {
+                Work::Remove { name } => Step::Remove { object: path(name) },
+                Work::SetAside { name, to, why, .. } => {
+                    Step::SetAside { object: path(name), to: path(to), why: why.clone() }
+                }
+                Work::WriteSnapshot { name, .. } => Step::WriteSnapshot { object: path(name) },
+            })
+            .collect();
+        let sets_entries_aside = work.iter().any(|w| matches!(w, Work::SetAside { name, .. } if !name.contains('/')));
+        let left = verdict.problems.iter().filter(|problem| match problem.what {
+            Wrong::Changed | Wrong::CutOff => true,
+            Wrong::Missing | Wrong::Damaged | Wrong::OutOfPlace => !sets_entries_aside,
+            Wrong::Snapshot => !steps.iter().any(|step| matches!(step, Step::SetAside { object, .. } if *object == problem.object)),
+            Wrong::NoSnapshot | Wrong::Leftover => false,
+        });
+        Repair { place: verdict.place.clone(), left: left.cloned().collect(), steps }
+    }
+
+    /// Refuses while some run may hold the lease, by any of the entries that can be read.
+    fn nobody_is_alive(&self, objects: &Objects) -> Result<(), JournalError> {
+        let entries = objects.entries.iter().flatten().filter_map(|bytes| Entry::decode(bytes, "").ok());
+        // A release after that gives the lease back, but what came after the hole may not have been read by its writer.
+        let until: Option<Timestamp> = entries.filter_map(|entry| entry.lease_until).max();
+        let safe = until.map(|until| until + CLOCKS_APART_MAX + SETTLE_MARGIN);
+        match safe.filter(|safe| *safe > self.clock().now()) {
+            Some(safe) => Err(JournalError::Alive { environment: self.environment().into(), until: safe }),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a staged file of the folder. A writer that is still at it sees that it is gone and writes again.
+    fn remove_leftover(&self, name: &str) -> Result<(), JournalError> {
+        let Some(folder) = self.place().local() else { return Ok(()) };
+        match std::fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(JournalError::ReadOnly { object: self.place().path_of(name), why: error.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
