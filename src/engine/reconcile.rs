@@ -14,7 +14,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what had begun is in the journal.
     pub async fn reconcile(&self) -> Result<Finish, EngineError> {
-        let log = self.journal.load().await?;
+        let log = self.journal.tail().await?;
         let now = self.journal.clock().now();
         if let Some(lease) = log.lease().filter(|lease| !lease.expired(now)) {
             return Ok(self.busy(&lease.owner, &log));

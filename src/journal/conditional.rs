@@ -19,7 +19,8 @@ impl Place {
     /// Tries put-if-absent twice on one object, and leaves a note where the second was refused.
     pub(super) async fn prove_conditions(&self) -> Result<(), JournalError> {
         let unconditional = |why: String| JournalError::Unconditional { place: self.describe(), why };
-        let trial = |n: u32| Bytes::from(format!("{{ \"trial\": \"{:016x}\", \"put\": {n} }}\n", self.chance().number()));
+        let trial =
+            |n: u32| Bytes::from(format!("{{ \"trial\": \"{:016x}\", \"put\": {n} }}\n", self.chance().number()));
         // Either it is there now, or it was before: the next one must be refused.
         self.create_file(TRIAL, &trial(1)).await.map_err(|error| match error {
             JournalError::Store { doing: "write", why, .. } => unconditional(why),

@@ -20,6 +20,13 @@ use crate::release::{CLOCKS_APART_MAX, Color, Effect, EffectResult, Event, Unsen
 mod faulty;
 #[path = "race_tests.rs"]
 mod race;
+#[path = "tail_tests.rs"]
+mod tail;
+#[path = "verify_tests.rs"]
+mod verify;
+
+use tail::{a_long_journal_is_read_from_its_newest_snapshot, whoever_goes_on_from_a_snapshot_writes_what_follows};
+use verify::a_whole_journal_is_found_whole_and_is_exported_as_it_is;
 
 /// A journal in some store; whatever must outlive the test is kept beside it.
 struct Bench {
@@ -73,8 +80,11 @@ macro_rules! over_every_store {
 }
 
 over_every_store! {
+    a_long_journal_is_read_from_its_newest_snapshot,
+    a_whole_journal_is_found_whole_and_is_exported_as_it_is,
     an_empty_journal_is_free,
     what_is_appended_is_read_by_others_in_order,
+    whoever_goes_on_from_a_snapshot_writes_what_follows,
     of_many_concurrent_acquires_exactly_one_wins,
     a_released_lease_is_free_at_once,
     an_expired_lease_is_taken_over_and_a_living_one_is_not,
@@ -102,12 +112,12 @@ fn owner(verb: &str) -> Owner {
 }
 
 async fn acquire(journal: &Journal, verb: &str) -> Result<Session, JournalError> {
-    journal.acquire(journal.load().await?, owner(verb), Acquire::IfFree).await
+    journal.acquire(journal.tail().await?, owner(verb), Acquire::IfFree).await
 }
 
 async fn preempt(journal: &Journal, verb: &str) -> Session {
     let reason = format!("somebody asked for {verb}");
-    journal.acquire(journal.load().await.unwrap(), owner(verb), Acquire::Preempt { reason }).await.unwrap()
+    journal.acquire(journal.tail().await.unwrap(), owner(verb), Acquire::Preempt { reason }).await.unwrap()
 }
 
 fn flip(deadline: Timestamp) -> Event {

@@ -117,4 +117,4 @@ pub(super) fn number(name: &str) -> Option<u64> {
 
 #[cfg(test)]
 #[path = "entry_tests.rs"]
-mod tests;
+pub(super) mod tests;

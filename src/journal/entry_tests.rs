@@ -70,7 +70,7 @@ fn effects() -> Vec<Effect> {
 }
 
 /// One event of every kind, and of every kind of what it holds.
-pub(crate) fn events() -> Vec<Event> {
+pub(in crate::journal) fn events() -> Vec<Event> {
     let until = at("2026-11-22T02:15:00Z");
     let started = |switch| Event::ReleaseStarted {
         release: ReleaseId::new("20261121-021500-7f3a"),

@@ -151,7 +151,7 @@ async fn a_listing_and_a_read_are_repeated_until_they_are_answered_or_no_answer_
     store.lists([Fault::RequestLost, Fault::Silence]);
     store.gets([Fault::RequestLost, Fault::Silence]);
     assert_eq!(journal.load().await.unwrap().entries(), session.log().entries());
-    store.lists([Fault::RequestLost; 5]);
+    store.lists([Fault::RequestLost; 10]);
     let error = journal.load().await.unwrap_err();
     assert!(matches!(&error, JournalError::Store { doing: "list", .. }), "{error}");
     let began = tokio::time::Instant::now();

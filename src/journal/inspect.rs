@@ -101,14 +101,20 @@ impl Journal {
         let mut problems = Vec::new();
         let mut log = Some(Log::default());
         let mut sum = Some(Sum::default());
+        let mut readable = true;
         for (at, bytes) in objects.entries.iter().enumerate() {
             let seq = at as u64 + 1;
             let object = self.place().object(seq);
-            let before = if at == 0 { Some(hash(&[])) } else { objects.entries[at - 1].as_deref().map(hash) };
+            // What is no entry is named once, and not once more for its hash.
+            let before = match at {
+                0 => Some(hash(&[])),
+                _ => objects.entries[at - 1].as_deref().filter(|_| readable).map(hash),
+            };
             let found = match bytes {
                 None => Err((Wrong::Missing, object, format!("entry {} exists", objects.entries.len()))),
                 Some(bytes) => self.follows(seq, bytes, before, log.as_mut()),
             };
+            readable = !matches!(found, Err((Wrong::Missing | Wrong::Damaged, ..)));
             match found {
                 Ok(entry) => {
                     sum = sum.take().and_then(|sum| added(sum, &entry, bytes.as_deref().unwrap_or_default()).ok());
@@ -117,6 +123,9 @@ impl Journal {
                     }
                 }
                 Err((what, object, why)) => {
+                    if what == Wrong::Changed {
+                        objects.sums.remove(&(seq - 1));
+                    }
                     problems.push(Finding { object, what, why });
                     (log, sum) = (None, None);
                 }

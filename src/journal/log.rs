@@ -16,6 +16,8 @@ use crate::release::{Effect, Event, IllegalEvent, State};
 pub struct Log {
     /// What the entries before those that were read add up to.
     base: Sum,
+    /// What the entries up to the last snapshot add up to.
+    made: Sum,
     entries: Vec<Entry>,
     /// What all entries add up to, but for the state.
     sum: Sum,
@@ -68,7 +70,7 @@ impl Default for Log {
 impl Log {
     /// A log that goes on where `base` ends.
     pub(super) fn after(base: Sum) -> Self {
-        Self { snapshot: base.seq, sum: base.clone(), base, entries: Vec::new(), read: Vec::new() }
+        Self { snapshot: base.seq, sum: base.clone(), made: base.clone(), base, entries: Vec::new(), read: Vec::new() }
     }
 
     /// The entries that were read, the oldest first: every one after [`Journal::load`](super::Journal::load), those
@@ -82,22 +84,25 @@ impl Log {
     /// # Errors
     /// [`IllegalEvent`] where an event cannot follow those before it.
     pub fn replay(&self) -> Result<State, IllegalEvent> {
-        let mut state = self.base.state.clone();
-        for (entry, event) in self.events() {
+        let mut state = self.made.state.clone();
+        for (entry, event) in self.events().filter(|(entry, _)| entry.seq > self.made.seq) {
             state.apply(entry.at, event)?;
         }
         Ok(state)
     }
 
+    /// Keeps what [`Log::sum_at`] has found, so that the next one starts from there.
+    pub(super) fn keep(&mut self, sum: Sum) {
+        self.made = sum;
+    }
+
     /// What the entries up to the one with this number add up to; `None` where it was not read, or where the events do
     /// not follow one from the other.
     pub(super) fn sum_at(&self, seq: u64) -> Option<Sum> {
-        if seq == self.base.seq {
-            return Some(self.base.clone());
-        }
         let count = usize::try_from(seq.checked_sub(self.base.seq)?).ok().filter(|n| *n <= self.entries.len())?;
-        let mut sum = self.base.clone();
-        for entry in &self.entries[..count] {
+        let mut sum = if self.made.seq <= seq { self.made.clone() } else { self.base.clone() };
+        let before = sum.seq;
+        for entry in self.entries[..count].iter().filter(|entry| entry.seq > before) {
             sum.take_in(entry);
             if let Body::Event(event) = &entry.body {
                 sum.state.apply(entry.at, event).ok()?;
@@ -107,6 +112,7 @@ impl Log {
             Some(next) => next.prev.clone(),
             None => self.sum.tip.clone(),
         };
+        debug_assert_eq!(sum.seq, seq, "the entries have no gap");
         Some(sum)
     }
 

@@ -38,6 +38,6 @@ pub use inspect::{Finding, Verdict, Wrong};
 pub use log::{Lease, Log, OpenIntent};
 pub use open::{Acquire, Journal, LEASE_TERM};
 pub use owner::{Owner, RunId};
-pub use snapshot::SNAPSHOT_EVERY;
 pub use repair::{Repair, Step};
 pub use session::{SETTLE_MARGIN, Session};
+pub use snapshot::SNAPSHOT_EVERY;

@@ -81,6 +81,12 @@ impl Journal {
     /// The journal of `environment` in `store`, under the environment's name.
     pub fn with_store(store: Arc<dyn ObjectStore>, environment: &str) -> Self {
         let shown = store.to_string();
+        Self::with_store_called(store, environment, &shown)
+    }
+
+    /// As [`Journal::with_store`], for a store that is called `shown` in messages and in the proof of its conditions.
+    pub(super) fn with_store_called(store: Arc<dyn ObjectStore>, environment: &str, shown: &str) -> Self {
+        let shown = shown.to_owned();
         Self::at(Place::store(store, Path::default().join(environment), shown, Chance::unseeded()), environment)
     }
 
@@ -204,7 +210,9 @@ impl Journal {
     /// The snapshots that there are: the entry that each stands for, and its version.
     pub(super) async fn snapshots(&self) -> Result<Vec<(u64, u32)>, JournalError> {
         let names = self.place.names_of(snapshot::FOLDER).await?;
-        Ok(names.iter().filter_map(|name| snapshot::number(name)).collect())
+        let mut found: Vec<_> = names.iter().filter_map(|name| snapshot::number(name)).collect();
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// Reads the entries after `log` up to `head`, many at a time. `newest` is the newest snapshot.
@@ -245,6 +253,7 @@ impl Journal {
         if let Err(why) = self.place.try_to_create(&name, &snapshot::encode(&sum)).await {
             tracing::warn!(snapshot = self.place.path_of(&name), why, "a snapshot was not written");
         }
+        log.keep(sum);
     }
 
     /// Takes the lease, by writing an entry that says so. `log` is what was loaded before; it is read on from there.

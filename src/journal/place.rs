@@ -221,11 +221,7 @@ impl Place {
     /// Writes the object with this number unless there is one, in a store that is known to honor "unless".
     pub(super) async fn create(&self, seq: u64, bytes: &Bytes) -> Result<Slot, JournalError> {
         if bytes.len() as u64 > BYTES_MAX {
-            return Err(JournalError::TooLarge {
-                object: self.object(seq),
-                bytes: bytes.len() as u64,
-                max: BYTES_MAX,
-            });
+            return Err(JournalError::TooLarge { object: self.object(seq), bytes: bytes.len() as u64, max: BYTES_MAX });
         }
         if let Kind::Store { proven, .. } = &self.kind
             && !proven.load(Ordering::Relaxed)

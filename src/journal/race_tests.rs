@@ -104,9 +104,13 @@ async fn in_every_order_of_requests_nothing_of_the_old_owner_follows_the_takeove
             Journal::with_store(stepped, "shop-prod").with_clock(Clock::starting_at(start()))
         });
         let plain = Journal::with_store(Arc::clone(&store), "shop-prod").with_clock(Clock::starting_at(start()));
-        turns[0].add_permits(3);
+        turns[0].add_permits(7);
         let mut owner = acquire(&old, "deploy").await.unwrap();
-        assert_eq!(turns[0].available_permits(), 0, "a listing, a look beyond it and a put");
+        assert_eq!(
+            turns[0].available_permits(),
+            0,
+            "two listings, a look beyond them, the trial of conditions (3) and a put"
+        );
 
         let owner = tokio::spawn(async move {
             let mut committed = 0;

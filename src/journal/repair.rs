@@ -110,27 +110,33 @@ impl Journal {
             bytes: bytes.clone(),
             why: why.to_owned(),
         };
-        let mut work: Vec<Work> =
-            objects.leftovers.iter().map(|name| Work::Remove { name: name.clone() }).collect();
+        let mut work: Vec<Work> = objects.leftovers.iter().map(|name| Work::Remove { name: name.clone() }).collect();
         let end = self.readable(verdict, objects);
         for (seq, bytes) in (1..).zip(&objects.entries).skip(end) {
             if let Some(bytes) = bytes {
                 work.push(set_aside(name(seq), bytes, "an entry before it, or itself, cannot be read"));
             }
         }
+        // A snapshot may know better than entries that were changed or removed.
+        if verdict.problems.iter().any(|p| matches!(p.what, Wrong::Changed | Wrong::CutOff)) {
+            return work;
+        }
         let whole = |seq: u64| seq <= end as u64;
-        let wrong = |bytes: &Bytes, seq: u64| objects.sums.get(&seq).is_some_and(|s| snapshot::encode(s) != *bytes);
+        let path = |seq: u64| self.place().path_of(&snapshot::name(seq));
+        let wrong = |seq: u64| {
+            let object = path(seq);
+            verdict.problems.iter().any(|p| p.what == Wrong::Snapshot && p.object == object)
+        };
         for (seq, bytes) in &objects.snapshots {
-            if whole(*seq) && wrong(bytes, *seq) {
-                work.push(set_aside(snapshot::name(*seq), bytes, "it does not say what the entries add up to"));
-            } else if !whole(*seq) && end < objects.entries.len() {
+            if !whole(*seq) {
                 work.push(set_aside(snapshot::name(*seq), bytes, "it stands for an entry that is set aside"));
+            } else if wrong(*seq) {
+                work.push(set_aside(snapshot::name(*seq), bytes, "it does not say what the entries add up to"));
             }
         }
         let newest = objects.sums.keys().copied().filter(|seq| whole(*seq)).max();
-        for (seq, sum) in &objects.sums {
-            let replaced = objects.snapshots.get(seq).is_some_and(|bytes| wrong(bytes, *seq));
-            if whole(*seq) && (replaced || (newest == Some(*seq) && !objects.snapshots.contains_key(seq))) {
+        for (seq, sum) in objects.sums.iter().filter(|(seq, _)| whole(**seq)) {
+            if wrong(*seq) || (newest == Some(*seq) && !objects.snapshots.contains_key(seq)) {
                 work.push(Work::WriteSnapshot { name: snapshot::name(*seq), bytes: snapshot::encode(sum) });
             }
         }
@@ -163,7 +169,9 @@ impl Journal {
         let left = verdict.problems.iter().filter(|problem| match problem.what {
             Wrong::Changed | Wrong::CutOff => true,
             Wrong::Missing | Wrong::Damaged | Wrong::OutOfPlace => !sets_entries_aside,
-            Wrong::Snapshot => !steps.iter().any(|step| matches!(step, Step::SetAside { object, .. } if *object == problem.object)),
+            Wrong::Snapshot => {
+                !steps.iter().any(|step| matches!(step, Step::SetAside { object, .. } if *object == problem.object))
+            }
             Wrong::NoSnapshot | Wrong::Leftover => false,
         });
         Repair { place: verdict.place.clone(), left: left.cloned().collect(), steps }

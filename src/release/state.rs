@@ -31,7 +31,7 @@ pub struct State {
 }
 
 /// Instances that carry the environment's tags and that no release explains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leftovers {
     /// The color in their tags.
     pub color: Color,
