@@ -44,7 +44,7 @@ impl Engine {
     /// # Errors
     /// Where the journal cannot be read.
     pub async fn lease(&self) -> Result<LeaseReport, EngineError> {
-        let log = self.journal.load().await?;
+        let log = self.journal.tail().await?;
         let in_flight = log.open_intents().into_iter().map(|open| InFlight {
             seq: open.seq,
             by: log.owner_of(open.run).cloned(),

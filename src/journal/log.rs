@@ -216,27 +216,16 @@ impl Log {
             ));
         }
         let until = || entry.lease_until.ok_or_else(|| "it does not say until when the lease lasts".to_owned());
-<<<<<<< HEAD
         let acquired = |owner: &Owner| -> Result<Lease, String> {
             Ok(Lease { owner: owner.clone(), acquired_at: entry.at, until: until()?, since: entry.seq })
         };
-        let held = || match &self.lease {
-=======
         let held = || match &self.sum.lease {
->>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
             Some(lease) if lease.owner.run == entry.run => Ok(lease),
             Some(lease) => Err(format!("run {} wrote it while {} held the lease", entry.run, lease.owner)),
             None => Err(format!("run {} wrote it without holding the lease", entry.run)),
         };
-<<<<<<< HEAD
-        match (&entry.body, &self.lease) {
-            (Body::LeaseAcquired { owner }, None) => Ok(Some(acquired(owner)?)),
-=======
         match (&entry.body, &self.sum.lease) {
-            (Body::LeaseAcquired { owner }, None) => {
-                Ok(Some(Lease { owner: owner.clone(), until: until()?, since: entry.seq }))
-            }
->>>>>>> 1066041 (Journal: snapshots, and a store must be seen to honor conditions)
+            (Body::LeaseAcquired { owner }, None) => Ok(Some(acquired(owner)?)),
             (Body::LeaseAcquired { owner }, Some(lease)) => {
                 Err(format!("run {} acquired a lease that {} held", owner.run, lease.owner))
             }

@@ -304,7 +304,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Held`] where it is still held after `patience`; whatever is wrong with the journal.
     pub async fn until_free(&self, patience: Duration, mut tell: impl FnMut(&Lease)) -> Result<Log, JournalError> {
-        let mut log = self.load().await?;
+        let mut log = self.tail().await?;
         let give_up_at = Instant::now() + patience;
         let mut told = None;
         loop {
@@ -329,7 +329,7 @@ impl Journal {
     /// # Errors
     /// Whatever is wrong with the journal.
     pub async fn break_lease(&self, by: Owner, reason: String) -> Result<Option<Owner>, JournalError> {
-        let log = self.load().await?;
+        let log = self.tail().await?;
         if log.lease().is_none() {
             return Ok(None);
         }

@@ -79,7 +79,8 @@ impl Sum {
             Body::LeaseAcquired { owner } | Body::LeaseTaken { owner, .. } => {
                 self.owners.insert(owner.run, owner.clone());
                 let until = entry.lease_until.unwrap_or(entry.at);
-                self.lease = Some(Lease { owner: owner.clone(), until, since: entry.seq });
+                let (owner, since) = (owner.clone(), entry.seq);
+                self.lease = Some(Lease { owner, acquired_at: entry.at, until, since });
                 self.forget_owners();
             }
             Body::LeaseReleased => self.lease = None,
