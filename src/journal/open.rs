@@ -184,8 +184,8 @@ impl Journal {
         // The entry that the snapshot ends with is read too: the two must fit.
         let first = async { self.place.read(seq).await };
         let rest = self.read_on(Log::after(sum.clone()), head, newest);
-        let (first, mut log) = futures_util::try_join!(first, rest)?;
-        match first {
+        let (first, rest) = futures_util::join!(first, rest);
+        match first? {
             Some(bytes) if hash(&bytes) == sum.tip => {}
             Some(_) => {
                 let snapshot = self.place.path_of(&name);
@@ -194,6 +194,7 @@ impl Journal {
             }
             None => return Err(self.missing(seq, head, newest)),
         }
+        let mut log = rest?;
         log.mark_read();
         Ok(log)
     }
