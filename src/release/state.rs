@@ -131,7 +131,7 @@ pub struct Release {
 }
 
 /// A change of somebody else, seen right before a call that then was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignWrite {
     /// When it was seen.
     pub at: Timestamp,
@@ -140,7 +140,7 @@ pub struct ForeignWrite {
 }
 
 /// A person took the live state as right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adoption {
     /// Who.
     pub by: Person,
