@@ -52,7 +52,7 @@ impl From<Exit> for ExitCode {
 impl From<&Ending> for Exit {
     fn from(ending: &Ending) -> Self {
         match ending {
-            Ending::Done | Ending::Nothing(_) | Ending::Later { .. } => Self::Done,
+            Ending::Done | Ending::Nothing(_) | Ending::Busy(_) | Ending::Later { .. } => Self::Done,
             Ending::Refused(_) => Self::Refused,
             Ending::Failed(_) => Self::Failed,
             Ending::MovedBack(_) => Self::MovedBack,

@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod plan;
 mod print;
+mod reconcile;
 mod rollback;
 mod run;
 mod schema;
@@ -57,6 +58,7 @@ enum Verb {
     Abort(abort::Abort),
     Lease(lease::LeaseVerb),
     Adopt(adopt::Adopt),
+    Reconcile(reconcile::Reconcile),
     Sweep(sweep::Sweep),
     Dev(Box<dev::Dev>),
     Demo(demo::Demo),
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Abort(verb) => run::alone(verb.run(&out, started)),
         Verb::Lease(verb) => run::alone(verb.run(&out, started)),
         Verb::Adopt(verb) => run::alone(verb.run(&out, started)),
+        Verb::Reconcile(verb) => run::alone(verb.run(&out, started)),
         Verb::Sweep(verb) => run::alone(verb.run(&out, started)),
         Verb::Dev(verb) => run::on_all_cores(verb.run(&out)),
         Verb::Demo(verb) => run::on_all_cores(verb.run(&out)),

@@ -12,7 +12,7 @@ use super::{Exit, run};
 use crate::cloud::{Cloud, configuration};
 use crate::config;
 use crate::dial::ThisMachine;
-use crate::engine::{Engine, EngineError, Finish, Stop};
+use crate::engine::{Engine, EngineError, Finish, Notices, Stop};
 use crate::journal::Journal;
 use crate::release::Ending;
 
@@ -67,15 +67,26 @@ pub(super) struct Env {
 impl Env {
     /// The environment, with everything a verb needs to work on it.
     pub(super) async fn engine(&self, out: &Output, started: Instant) -> Result<Engine, Exit> {
+        let stop = Stop::default();
+        run::stop_on_signals(stop.clone());
+        self.engine_told(out, started, stop, |name| out.notices(name)).await
+    }
+
+    /// The same, with notices that go elsewhere, and with a stop that others share.
+    pub(super) async fn engine_told(
+        &self,
+        out: &Output,
+        started: Instant,
+        stop: Stop,
+        notices: impl FnOnce(&str) -> Notices,
+    ) -> Result<Engine, Exit> {
         let environment = config::load(&self.env).map_err(|errors| out.config_errors(&errors))?;
         let sdk = configuration(environment.region.as_deref()).await;
         let journal = Journal::open(&environment.journal, &environment.name, &sdk)
             .map_err(|error| out.engine_error(&environment.name, &error.into()))?;
         let cloud = Cloud::from_conf(&sdk);
-        let stop = Stop::default();
-        run::stop_on_signals(stop.clone());
         Ok(Engine {
-            notices: out.notices(&environment.name),
+            notices: notices(&environment.name),
             typed: self.env.display().to_string(),
             environment: Arc::new(environment),
             cloud,
@@ -105,7 +116,9 @@ impl Env {
         drop(engine);
         out.finish().await;
         // Before a refusal, the calls that led to it would only be in the way of a person.
-        let acted = ended.as_ref().is_ok_and(|f| !matches!(f.ending, Ending::Refused(_) | Ending::Nothing(_)));
+        let acted = ended
+            .as_ref()
+            .is_ok_and(|f| !matches!(f.ending, Ending::Refused(_) | Ending::Nothing(_) | Ending::Busy(_)));
         out.calls(&calls, acted);
         match ended {
             Ok(finish) => out.finished(verb, &environment, &finish),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use console::style;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::Exit;
 use super::print::{eprint_line, print};
@@ -22,7 +23,7 @@ pub(super) struct Output {
     pub(super) json: bool,
     quiet: bool,
     log: bool,
-    watchers: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    watchers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Output {
@@ -67,15 +68,14 @@ impl Output {
 
     /// Notices of an environment, shown as they come. [`Output::finish`] waits for the last of them.
     pub(super) fn notices(&self, environment: &str) -> Notices {
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        let mut watcher = self.watcher();
-        let watcher = tokio::spawn(async move {
-            while let Some(told) = receiver.recv().await {
-                watcher.show(&told);
-            }
-        });
+        let (notices, watcher) = shown(environment, self.watcher());
         self.watchers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(watcher);
-        Notices::new(environment, sender)
+        notices
+    }
+
+    /// Notices of one environment of several, each line with its name. The task ends with the last of them.
+    pub(super) fn notices_of_several(&self, environment: &str) -> (Notices, JoinHandle<()>) {
+        shown(environment, Watcher::of_several(self.json, self.quiet))
     }
 
     /// Shows notices one by one.
@@ -119,10 +119,11 @@ impl Output {
         match &finish.ending {
             Ending::Done => self.say(&format!("{} {verb} of {environment} is done", style("ok").for_stderr().green())),
             Ending::Nothing(text) => self.say(&format!("nothing to do: {text}")),
+            Ending::Busy(text) => self.say(&format!("{environment}: {text}")),
             Ending::Later { reason, next } => {
                 let next = next.map_or_else(|| "with the next `reconcile`".to_owned(), |at| format!("at {at}"));
                 self.say(&format!(
-                    "{verb} of {environment} is left to `switchback reconcile`: {reason}; next look {next}"
+                    "{verb} of {environment} leaves the rest to `switchback reconcile`: {reason}; next look {next}"
                 ));
             }
             Ending::Refused(problem) => bad("refused, nothing was changed", problem),
@@ -149,6 +150,17 @@ impl Output {
         }
         exit
     }
+}
+
+/// Notices, and the task that shows them.
+fn shown(environment: &str, mut watcher: Watcher) -> (Notices, JoinHandle<()>) {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let watcher = tokio::spawn(async move {
+        while let Some(told) = receiver.recv().await {
+            watcher.show(&told);
+        }
+    });
+    (Notices::new(environment, sender), watcher)
 }
 
 /// Something went wrong: a headline, and what leads on.

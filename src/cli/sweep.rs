@@ -12,9 +12,10 @@ use crate::engine::Finish;
 use crate::release::Ending;
 use crate::report::expired_text;
 
-/// Take down what has expired. For a scheduler: does nothing, and says nothing, where nothing has.
+/// Take down what has expired, and finish what is being undone; say nothing where nothing is.
 ///
-/// Also finishes what is being undone. Without ENV it takes every `*.yaml` file of the folder `environments`.
+/// A part of what `reconcile` does, for who does not want releases to go on by themselves. Without ENV it takes every
+/// `*.yaml` file of the folder `environments`.
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
     /// Paths of environment files.
@@ -88,7 +89,7 @@ impl Sweep {
 }
 
 /// The environment files of a folder, by name.
-fn environments_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn environments_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -16,6 +16,8 @@ pub(super) struct Watcher {
     json: bool,
     quiet: bool,
     spinner: Option<ProgressBar>,
+    /// Whether other environments are shown at the same time: each line has its environment's name.
+    several: bool,
     last: Option<String>,
 }
 
@@ -31,7 +33,14 @@ impl Watcher {
             spinner.enable_steady_tick(Duration::from_millis(120));
             spinner
         });
-        Self { json, quiet, spinner, last: None }
+        Self { json, quiet, spinner, several: false, last: None }
+    }
+
+    /// A watcher of one environment of several: no spinner, no id of a release on a line of its own.
+    pub(super) fn of_several(json: bool, quiet: bool) -> Self {
+        let mut watcher = Self::new(json, quiet, false);
+        watcher.several = true;
+        watcher
     }
 
     /// Shows one notice. The id of a release is a result, so it goes to stdout.
@@ -40,14 +49,17 @@ impl Watcher {
             print(&json_line(None, told));
             return;
         }
-        if let Some(release) = begins(&told.notice) {
+        if let Some(release) = begins(&told.notice).filter(|_| !self.several) {
             match &self.spinner {
                 // On the spinner's own line it would be overwritten.
                 Some(spinner) => spinner.suspend(|| print(release.as_str())),
                 None => print(release.as_str()),
             }
         }
-        let Some(line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
+        let Some(mut line) = notice_line(&told.notice).filter(|_| !self.quiet) else { return };
+        if self.several {
+            line = format!("{}: {line}", told.environment);
+        }
         match &self.spinner {
             Some(spinner) if matches!(told.notice, Notice::Waiting { .. }) => spinner.set_message(line.clone()),
             Some(spinner) => {

@@ -35,7 +35,7 @@ impl Engine {
     /// Somebody works on it, so there is nothing to do.
     fn busy(&self, owner: &Owner, log: &Log) -> Finish {
         let release = replay(log).ok().and_then(|state| state.release).map(|r| r.id);
-        Finish::before_anything(Ending::Nothing(format!("{owner} works on it")), release)
+        Finish::before_anything(Ending::Busy(format!("{owner} works on it")), release)
     }
 }
 

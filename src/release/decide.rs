@@ -107,6 +107,8 @@ pub enum Ending {
     Done,
     /// It was so already; the text says why.
     Nothing(String),
+    /// Somebody else works on it; the text says who.
+    Busy(String),
     /// It must not be done; nothing was changed.
     Refused(Problem),
     /// The release failed and the traffic never moved.

@@ -25,6 +25,7 @@ pub fn result_line(verb: &str, environment: &str, release: Option<&ReleaseId>, e
     let (outcome, text, problem): (_, Option<&str>, Option<&Problem>) = match ending {
         Ending::Done => ("done", None, None),
         Ending::Nothing(text) => ("nothing-to-do", Some(text), None),
+        Ending::Busy(text) => ("busy", Some(text), None),
         Ending::Later { reason, next: at } => {
             next = at.as_ref();
             ("later", Some(reason), None)

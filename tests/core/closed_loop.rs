@@ -296,6 +296,7 @@ impl Loop {
                 matches!(goal, Goal::Deploy | Goal::Reconcile) && matches!(phase, Phase::RolledBack { .. })
             }
             (Ending::Refused(_) | Ending::Nothing(_), goal) => goal != Goal::Deploy,
+            (Ending::Busy(_), _) => false,
             (Ending::Done, Goal::Deploy) => matches!(phase, Phase::Retaining { .. } | Phase::Done),
             (Ending::Done, Goal::Rollback { .. } | Goal::Abort) => {
                 matches!(phase, Phase::RolledBack { .. } | Phase::Aborted)

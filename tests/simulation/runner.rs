@@ -132,7 +132,7 @@ fn meaning(ended: &Result<Finish, EngineError>) -> (i32, String) {
         Ok(finish) => {
             let why = match &finish.ending {
                 Ending::Done => "done".to_owned(),
-                Ending::Nothing(why) => why.clone(),
+                Ending::Nothing(why) | Ending::Busy(why) => why.clone(),
                 Ending::Later { reason, .. } => reason.clone(),
                 Ending::Refused(problem)
                 | Ending::Failed(problem)
