@@ -2,7 +2,7 @@
 
 use super::run::{Finish, Run, replay};
 use super::{Engine, EngineError};
-use crate::journal::{JournalError, Log, Owner};
+use crate::journal::{Acquire, JournalError, Log, Owner};
 use crate::release::{Ending, Goal};
 
 impl Engine {
@@ -23,13 +23,25 @@ impl Engine {
         if run.is_unfinished() {
             run.tell_that_it_continues();
         }
-        match run.drive().await {
-            Ok(finish) => Ok(finish),
-            Err(error) => match taken_by(&error) {
-                Some(owner) => Ok(self.busy(owner, &log)),
-                None => Err(error),
-            },
+        let owner = run.owner();
+        let ended = match (run.drive().await, log.lease()) {
+            (Ok(finish), None) => Ok(finish),
+            (Ok(finish), Some(_)) => self.give_back_the_lease_of_the_dead(owner).await.map(|()| finish),
+            (Err(error), _) => Err(error),
+        };
+        ended.or_else(|error| match taken_by(&error) {
+            Some(owner) => Ok(self.busy(owner, &log)),
+            None => Err(error),
+        })
+    }
+
+    /// A run that died after its last step left a lease that has expired: nobody has to find it again.
+    async fn give_back_the_lease_of_the_dead(&self, owner: Owner) -> Result<(), EngineError> {
+        let log = self.journal.load().await?;
+        if log.lease().is_some() {
+            self.journal.acquire(log, owner, Acquire::IfFree).await?.release().await?;
         }
+        Ok(())
     }
 
     /// Somebody works on it, so there is nothing to do.

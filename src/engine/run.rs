@@ -241,6 +241,11 @@ impl<'a> Run<'a> {
         self.state.release.as_ref().is_some_and(|r| !r.phase.is_settled() && !matches!(r.phase, Phase::Blocked { .. }))
     }
 
+    /// Who this run is.
+    pub(super) fn owner(&self) -> Owner {
+        self.owner.clone()
+    }
+
     /// Tells which release it is that goes on.
     pub(super) fn tell_that_it_continues(&self) {
         if let Some(release) = &self.state.release {

@@ -99,13 +99,20 @@ pub fn on_its_way(state: &State, image: &str, env: &str) -> Option<Result<(), Pr
     if release.image == image {
         return Some(Ok(()));
     }
-    Some(Err(Problem {
-        saw: format!("release {} of {} is unfinished: {}", release.id, release.image, release.phase.name()),
-        expected: "one release at a time".into(),
-        run: vec![
+    let run = match matches!(release.phase, Phase::Aborting | Phase::RollingBack) {
+        true => vec![
+            format!("switchback reconcile {env} # finishes undoing it"),
+            format!("switchback deploy {env} --image {image} # then"),
+        ],
+        false => vec![
             format!("switchback deploy {env} --image {} # finishes it", release.image),
             format!("switchback abort {env} # undoes it"),
         ],
+    };
+    Some(Err(Problem {
+        saw: format!("release {} of {} is unfinished: {}", release.id, release.image, release.phase.name()),
+        expected: "one release at a time".into(),
+        run,
     }))
 }
 

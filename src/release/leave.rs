@@ -19,6 +19,7 @@ impl Step<'_> {
         if let Some(synced) = self.unrecorded_synced() {
             return Decision::Record(synced);
         }
+        let reason = format!("{}: {reason}", self.release.phase.name());
         Decision::Stop(Ending::Later { reason, next: until })
     }
 

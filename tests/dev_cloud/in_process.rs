@@ -18,6 +18,7 @@ mod convergence;
 mod counting;
 mod determinism;
 mod observing;
+mod phases;
 pub(super) mod release;
 mod throttled;
 
