@@ -453,10 +453,13 @@ impl Step<'_> {
         if let Some(restart) = self.clock_to_restart(since) {
             return restart;
         }
-        let problem = self.not_silent_problem(from, &seen);
-        // Where only the count speaks, the traffic has not followed the weights. Where the probes say that it has, the
-        // new color serves well, and who still sends to the old one is for a person to find.
-        if seen.requests && self.facts.probe != Some(ProbeAnswer::New) {
+        let (problem, past_the_switch) = match self.not_silent_problem(from, &seen) {
+            Err(question) => return question,
+            Ok(told) => told,
+        };
+        // Where only the count speaks, the traffic has not followed the weights. Where the probes say that it has, or
+        // somebody is known who sends past the switch, the way back would end nothing: that is for a person.
+        if seen.requests && !past_the_switch && self.facts.probe != Some(ProbeAnswer::New) {
             return self.take_back(problem);
         }
         self.block(problem)

@@ -46,28 +46,35 @@ impl Step<'_> {
         Ok(self.facts.requests.get(color).and_then(|count| not_zero(self.cx, color, since, count)))
     }
 
-    /// What a person is told who has to decide because `color` is not silent.
-    pub(super) fn not_silent_problem(&self, color: &Color, seen: &NotSilent) -> Problem {
+    /// What a person is told who has to decide because `color` is not silent, and whether a listener or a rule is known
+    /// that sends to it past the switch.
+    ///
+    /// # Errors
+    /// The question, where it has to be asked first.
+    pub(super) fn not_silent_problem(&self, color: &Color, seen: &NotSilent) -> Result<(Problem, bool), Decision> {
         let cx = self.cx;
-        let mut run = Vec::new();
-        if let Some(group) = self.release.pins.groups.get(color)
-            && seen.requests
-        {
-            // A target group has one load balancer, so these are all that can send to it.
-            run.push(format!("aws elbv2 describe-target-groups --target-group-arns {} # behind which", group.arn));
-            run.push(
-                "aws elbv2 describe-rules --listener-arn <each of its listeners> # which else forwards to it".into(),
-            );
-        }
-        run.push(format!("switchback status {}", cx.env));
-        Problem {
+        let mut problem = Problem {
             saw: seen.saw.clone(),
             expected: format!(
-                "no request for {color} in {:#} by CloudWatch (`no-requests: 0s` under `release.converge` leaves it unasked)",
+                "no request for {color} in {:#}, by CloudWatch (`no-requests: 0s` under `release.converge` leaves it \
+                 unasked)",
                 cx.policy.no_requests
             ),
-            run,
+            run: vec![format!("switchback status {}", cx.env)],
+        };
+        if !seen.requests {
+            return Ok((problem, false));
         }
+        if let Some(decision) = ask(self.facts, [Question::References(color.clone())]) {
+            return Err(decision);
+        }
+        let sender = self.facts.references.get(color).and_then(|r| r.in_the_way(color, &[], &cx.env));
+        let known = sender.is_some();
+        if let Some(sender) = sender {
+            problem.saw = format!("{}; {}", problem.saw, sender.saw);
+            problem.run = sender.run;
+        }
+        Ok((problem, known))
     }
 }
 

@@ -175,7 +175,10 @@ fn no_requests(step: &Step<'_>, left: Timestamp) -> Option<Decision> {
     if patient {
         return Some(Decision::Wait { reason: seen.saw, until: seen.until });
     }
-    Some(block(step.not_silent_problem(idle, &seen)))
+    Some(match step.not_silent_problem(idle, &seen) {
+        Err(question) => question,
+        Ok((problem, _)) => block(problem),
+    })
 }
 
 /// Whether the idle color was just counted to get requests, or its count could not be told.

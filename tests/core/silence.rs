@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use switchback::release::{
     BusyMinute, COUNTED_LATE, Decision, Effect, Ending, Event, Facts, Goal, Memory, Phase, ProbeAnswer, Question,
-    RequestCount, State, decide,
+    References, RequestCount, Sender, State, decide,
 };
 
 use crate::build::{at, blocked, blocks, blue, context, green, seen, state_in, takes_back, waits, well};
@@ -34,6 +34,7 @@ fn told(state: &State, goal: Goal, now: i64, facts: &Facts, count: Option<Reques
     let mut facts = facts.clone();
     let mut memory = seen(&facts, 50, now);
     if let Some(count) = count {
+        facts.references.entry(release.idle().clone()).or_default();
         facts.requests.insert(release.idle().clone(), count);
         memory.note(&facts, at(asking));
     }
@@ -110,6 +111,30 @@ fn requests_that_no_probe_meets_ask_a_person_and_those_that_nothing_contradicts_
     let mut facts = well(green());
     facts.probe = Some(ProbeAnswer::Alike);
     takes_back(told(&state, Goal::Deploy, 600, &facts, count(), 600));
+}
+
+#[test]
+fn who_sends_past_the_switch_is_named_and_is_for_a_person_also_without_a_probe() {
+    let state = state_in(Phase::Converging { since: at(0) });
+    let count = || Some(counted(480, Some((480, 12))));
+    let mut facts = well(green());
+    facts.probe = Some(ProbeAnswer::Alike);
+    let sender = Sender { place: "the rule arn:admin".into(), weight: None, run: "aws elbv2 describe-rules".into() };
+    facts.references.insert(blue(), References { senders: vec![sender], others: vec![] });
+    let Decision::Record(Event::Blocked { problem }) = told(&state, Goal::Deploy, 600, &facts, count(), 600) else {
+        panic!("it was not blocked")
+    };
+    assert!(problem.saw.contains("12 request(s)") && problem.saw.contains("the rule arn:admin sends all"), "{problem}");
+    assert!(problem.run[0].contains("describe-rules"), "{problem}");
+    // Nothing is listed while there is hope.
+    facts.references.clear();
+    facts.requests.insert(blue(), counted(480, Some((480, 12))));
+    let mut cx = context(Goal::Deploy, 599);
+    cx.policy.no_requests = SignedDuration::from_mins(1);
+    waits(decide(&state, &cx, &facts, &seen(&facts, 50, 599)));
+    cx.now = at(600);
+    let asked = decide(&state, &cx, &facts, &seen(&facts, 50, 600));
+    assert_eq!(asked, Decision::Ask(BTreeSet::from([Question::References(blue())])));
 }
 
 #[test]

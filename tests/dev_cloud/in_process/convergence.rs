@@ -249,6 +249,7 @@ async fn requests_that_another_rule_sends_to_the_old_color_are_found_and_a_perso
     let load = Load::start_over(stage.rig.cloud.dial(), &url, load).await.unwrap();
     let saw = blocked(&stage.deploy().await);
     assert!(saw.contains("blue still got") && saw.contains("request(s) in the minute to"), "{saw}");
+    assert!(saw.contains(&rule) && saw.contains("sends all its traffic to blue"), "it is named: {saw}");
     assert_eq!(version(&stage.rig).await, "v1");
     stage.rig.elb.delete_rule().rule_arn(rule).send().await.unwrap();
     assert_eq!(stage.deploy().await.ending, Ending::Done);

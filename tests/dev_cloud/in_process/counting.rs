@@ -1,5 +1,5 @@
-//! What CloudWatch counts for a color, as the engine asks it: behind one load balancer, behind one of its own, and behind
-//! a network load balancer.
+//! What CloudWatch counts for a color, as the engine asks it: behind one load balancer, behind one of its own, and
+//! behind a network load balancer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
