@@ -12,9 +12,14 @@ use super::runner::Ended;
 use super::trace::What;
 use super::world::Prepared;
 
+/// One that has left its lease behind is preempted at once by a person.
+const AT_ONCE_MS: u64 = 2_000;
+
 const DEPLOY: Verb = Verb::Deploy { version: 1, detach: false };
 const ROLLBACK: Verb = Verb::Rollback { force: false };
 
+/// How long a color is kept.
+const RETAIN_MS: u64 = 20 * 60_000;
 /// After a crash the lease of the dead process has to end.
 const LEASE_IS_OVER_MS: u64 = 75_000;
 
@@ -44,7 +49,7 @@ struct Case {
 fn world(runners: Vec<RunnerPlan>) -> Plan {
     let mut plan = small(runners);
     let shop = &mut plan.environments[0];
-    shop.retain_ms = 20 * 60_000;
+    shop.retain_ms = RETAIN_MS;
     shop.bake_ms = 5_000;
     shop.quiet_ms = 10_000;
     shop.health_interval_ms = 30_000;
@@ -116,7 +121,7 @@ impl Scenario {
         });
         let found = found.into_inner().unwrap();
         println!(
-            "{:<10} {:>4} requests, {:>5} crashes, {:>3} wrong, {:?} of virtual time undisturbed, {:.1} s",
+            "{:<20} {:>4} requests, {:>5} crashes, {:>3} wrong, {:?} of virtual time undisturbed, {:.1} s",
             self.name,
             undisturbed.boundaries[&self.number()],
             cases.len(),
@@ -126,6 +131,26 @@ impl Scenario {
         );
         (cases.len(), found)
     }
+}
+
+/// Where an undisturbed deploy first reaches this call: the request's number, and when.
+fn deploy_reaches(name: &str) -> (u64, u64) {
+    let (_, start) = play(&world(vec![]), None, None, End::LastProcess);
+    let plan = world(vec![runner(1_000, DEPLOY, vec![])]);
+    let (report, _) = play(&plan, None, Some(&start), End::LastProcess);
+    let reached = report.trace.iter().find_map(|line| match &line.what {
+        What::Reached { boundary, call } if call.name == name => Some((*boundary, line.at)),
+        _ => None,
+    });
+    let (boundary, at) = reached.unwrap_or_else(|| panic!("a deploy has no {name}"));
+    (boundary, u64::try_from(at.as_millis()).expect("a run of hours at most"))
+}
+
+/// A deploy that is killed when its flip has left, which lands some seconds later.
+fn killed_in_the_flip() -> (RunnerPlan, u64) {
+    let (boundary, at_ms) = deploy_reaches("elbv2:ModifyListener");
+    let what = Mishap::CrashInFlight { lands_after_ms: 4_000 };
+    (runner(1_000, DEPLOY, vec![Trouble { boundary, what }]), at_ms)
 }
 
 fn survives(scenario: &Scenario) {
@@ -141,7 +166,7 @@ fn a_deploy_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![],
         subject: runner(1_000, DEPLOY, vec![]),
-        taken_up_by: vec![DEPLOY, Verb::Reconcile, ROLLBACK, Verb::Abort],
+        taken_up_by: vec![DEPLOY, Verb::Reconcile],
     });
 }
 
@@ -152,6 +177,54 @@ fn a_rollback_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(1_000, ROLLBACK, vec![]),
+        taken_up_by: vec![ROLLBACK, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn an_abort_survives_a_crash_at_every_request() {
+    let (boundary, _) = deploy_reaches("elbv2:RegisterTargets");
+    let trouble = Trouble { boundary, what: Mishap::CrashAfter };
+    survives(&Scenario {
+        name: "abort",
+        history: vec![runner(1_000, DEPLOY, vec![trouble])],
+        before: vec![],
+        subject: runner(1_000, Verb::Abort, vec![]),
+        taken_up_by: vec![Verb::Abort, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn a_sweep_survives_a_crash_at_every_request() {
+    survives(&Scenario {
+        name: "sweep",
+        history: vec![runner(1_000, DEPLOY, vec![])],
+        before: vec![],
+        subject: runner(RETAIN_MS + 60_000, Verb::Sweep, vec![]),
+        taken_up_by: vec![Verb::Sweep, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn a_takeover_by_a_deploy_survives_a_crash_at_every_request() {
+    let (killed, at_ms) = killed_in_the_flip();
+    survives(&Scenario {
+        name: "takeover by deploy",
+        history: vec![],
+        before: vec![killed],
+        subject: runner(at_ms + LEASE_IS_OVER_MS, DEPLOY, vec![]),
+        taken_up_by: vec![DEPLOY, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn a_takeover_by_a_rollback_survives_a_crash_at_every_request() {
+    let (killed, at_ms) = killed_in_the_flip();
+    survives(&Scenario {
+        name: "takeover by rollback",
+        history: vec![],
+        before: vec![killed],
+        subject: runner(at_ms + AT_ONCE_MS, ROLLBACK, vec![]),
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
     });
 }
