@@ -372,6 +372,8 @@ impl State {
             Event::Cleared | Event::Aborted | Event::Retired => {
                 self.occupants.remove(release.idle());
                 self.carried.remove(release.idle());
+                // The color was seen empty, which is the outcome of a call that a crash has left without one.
+                self.late_until = later(self.late_until, self.pending.take());
             }
             Event::Converged => self.spreading = None,
             Event::ClockRestarted { .. } => release.restarts += 1,
@@ -385,6 +387,7 @@ impl State {
             }
             Event::LeftoversRemoved => {
                 self.leftovers = None;
+                self.late_until = later(self.late_until, self.pending.take());
                 (release.refused, release.unanswered) = (None, 0);
             }
             Event::ReleaseStarted { .. }

@@ -192,3 +192,18 @@ fn what_aws_refused_is_forgotten_with_the_phase_it_happened_in() {
         assert_eq!((release.refused, release.unanswered), (None, 0));
     }
 }
+
+#[test]
+fn a_call_that_a_crash_left_without_outcome_is_settled_once_the_color_is_seen_empty() {
+    let endings =
+        [(Phase::Clearing, Event::Cleared), (Phase::Aborting, Event::Aborted), (Phase::Retiring, Event::Retired)];
+    for (phase, ending) in endings {
+        let mut state = state_in(phase);
+        let idle = state.release.as_ref().unwrap().idle().clone();
+        let effect = Effect::Terminate { color: idle, instances: vec!["i-1".into()] };
+        state.apply(at(10), &Event::Intent { effect, deadline: at(70) }).unwrap();
+        assert!(state.pending.is_some());
+        state.apply(at(20), &ending).unwrap();
+        assert_eq!((state.pending, state.late_until), (None, None), "{}", ending.name());
+    }
+}

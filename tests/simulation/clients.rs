@@ -15,6 +15,8 @@ const PACE: [(Duration, Duration); 2] =
     [(Duration::from_secs(8), Duration::from_millis(250)), (Duration::from_secs(60), Duration::from_secs(4))];
 /// The same where nothing has changed for longer.
 const CALM: Duration = Duration::from_secs(20);
+/// A connection is used for so long: load balancers close those that are an hour old.
+const KEPT_FOR: Duration = Duration::from_secs(1_800);
 /// A request without an answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -36,10 +38,13 @@ struct Client {
 impl Client {
     /// Every other request has a connection of its own: a new one may meet another node of the load balancer.
     async fn run(self) {
-        let mut kept = None;
+        let (mut kept, mut since) = (None, Instant::now());
         let mut fresh = false;
         loop {
             let sent = Instant::now();
+            if since.elapsed() > KEPT_FOR {
+                (kept, since) = (None, sent);
+            }
             fresh = !fresh;
             let answer = match fresh {
                 true => self.ask(&mut None).await,
