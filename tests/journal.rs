@@ -7,8 +7,14 @@ use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use switchback::config::JournalLocation;
+use switchback::dev::{DevCloud, DevOptions};
 use switchback::journal::{Acquire, Journal, JournalError, Owner, Session};
 use switchback::release::Event;
+
+#[path = "support/moto.rs"]
+mod moto;
+
+use moto::Moto;
 
 /// A folder needs nothing of AWS.
 fn open(location: &JournalLocation, environment: &str) -> Result<Journal, JournalError> {
@@ -230,4 +236,84 @@ fn an_environments_name_cannot_lead_out_of_the_journals_folder() {
         let error = open(&JournalLocation::Folder("/tmp".into()), name).unwrap_err();
         assert!(matches!(error, JournalError::Name { .. }), "{name:?}: {error}");
     }
+}
+
+/// What the program says to these arguments, with its exit code.
+fn switchback(sdk: &[(&str, &str)], arguments: &[&str]) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_switchback"))
+        .args(arguments)
+        .env_clear()
+        .envs(sdk.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// An environment file whose journal is in this bucket.
+fn file_with_bucket(folder: &Path, bucket: &str) -> String {
+    let text = std::fs::read_to_string("tests/config/good/journal-s3.yaml").unwrap();
+    let file = folder.join("shop.yaml");
+    let text = text.replace("s3://acme-releases/switchback", &format!("s3://{bucket}/switchback"));
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+/// A journal in an emulator's bucket: written here, read and checked by the program in a process of its own.
+async fn in_a_bucket_of(endpoint: &str, sdk: &SdkConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let location = |bucket: &str| JournalLocation::S3 { bucket: bucket.into(), prefix: "switchback".into() };
+    let journal = Journal::open(&location("releases"), "shop", sdk).unwrap();
+    assert_eq!(journal.load().await.unwrap().head(), 0);
+    for verb in ["deploy", "sweep"] {
+        let mut session = acquire(&journal, Owner::this_process(verb)).await.unwrap();
+        let error = acquire(&journal, Owner::this_process("rival")).await.unwrap_err();
+        assert!(matches!(error, JournalError::Held { .. }), "{error}");
+        session.append(Event::Cleared).await.unwrap();
+        session.release().await.unwrap();
+    }
+    let log = journal.tail().await.unwrap();
+    assert_eq!(log.head(), 6);
+
+    let environment = [
+        ("AWS_ENDPOINT_URL_S3", endpoint),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let file = file_with_bucket(folder.path(), "releases");
+    let (code, told, why) = switchback(&environment, &["journal", "export", &file]);
+    assert_eq!((code, told.lines().count()), (0, 6), "{why}");
+    assert!(told.lines().all(|line| line.starts_with("{\"sha256\":\"") && line.contains("\"prev\":\"")), "{told}");
+    // What was written above is no release, and whoever replays it is told so.
+    let (code, told, why) = switchback(&environment, &["journal", "verify", &file]);
+    assert_eq!((code, told.contains("s3://releases/switchback/shop: 6 entries")), (3, true), "{told} {why}");
+    assert!(told.contains("the events do not follow one from the other"), "{told}");
+
+    let nowhere = Journal::open(&location("nowhere"), "shop", sdk).unwrap();
+    let error = nowhere.load().await.unwrap_err();
+    assert!(error.to_string().contains("bucket s3://nowhere cannot be used: it does not exist"), "{error}");
+    let (code, _, why) = switchback(&environment, &["history", &file_with_bucket(folder.path(), "nowhere")]);
+    assert!(code == 3 && why.contains("s3://nowhere cannot be used: it does not exist"), "{code} {why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_lives_in_a_bucket_of_the_dev_cloud() {
+    let cloud = DevCloud::start(DevOptions::default()).await.unwrap();
+    cloud.bucket("eu-west-1", "releases").unwrap();
+    in_a_bucket_of(&cloud.url(), &cloud.sdk_config("eu-west-1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_lives_in_a_bucket_of_somebody_elses_emulator() {
+    let moto = Moto::start().await;
+    let [(_, endpoint), ..] = moto.variables();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let place = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>\
+                 eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    let made = client.put(format!("{endpoint}/releases")).body(place).send().await.unwrap();
+    assert!(made.status().is_success(), "{made:?}");
+    in_a_bucket_of(endpoint, &moto.sdk().await).await;
 }

@@ -65,6 +65,11 @@ pub(super) fn moved(error: &Error) -> bool {
     matches!(error, Error::Generic { .. }) && chain(error).any(|text| text.contains("redirect without LOCATION"))
 }
 
+/// Whether there is no such bucket. A listing says so in words only.
+pub(super) fn no_bucket(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. }) || words(error).starts_with("NoSuchBucket")
+}
+
 /// Whether the answer was a refusal of HTTP that waiting does not change.
 fn refused(error: &Error) -> bool {
     status(error).is_some_and(|status| (400..500).contains(&status) && ![408, 409, 429].contains(&status))

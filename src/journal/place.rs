@@ -13,7 +13,7 @@ use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutO
 use tokio::time::Instant;
 
 use super::JournalError;
-use super::answer::{DENIED, FULL, Failure, is, moved};
+use super::answer::{DENIED, FULL, Failure, is, moved, no_bucket};
 use super::entry::{BYTES_MAX, name, number};
 use super::{conditional, folder};
 use crate::chance::Chance;
@@ -367,9 +367,11 @@ impl Place {
     fn of_the_bucket(&self, failure: &Failure) -> Option<JournalError> {
         let (Kind::Store { shown, .. }, Failure::Store(error)) = (&self.kind, failure) else { return None };
         let why = match error {
-            Error::NotFound { .. } => "it does not exist (or these credentials are of an account that may not know). \
+            error if no_bucket(error) => {
+                "it does not exist (or these credentials are of an account that may not know). \
                                        Create it, or mend `journal` in the environment file, and try again"
-                .into(),
+                    .into()
+            }
             Error::Unauthenticated { .. } => format!(
                 "{}. Valid AWS credentials are needed: AWS_PROFILE, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and \
                  AWS_SESSION_TOKEN), or a role of the machine; see `aws configure list`",
