@@ -10,7 +10,7 @@ use crate::config;
 use crate::journal::{Journal, JournalError};
 use crate::report::{json_line, repair_text, verdict_text};
 
-/// Look after the journal of an environment: check it, copy it out, or mend it. Asks AWS nothing but the journal's bucket.
+/// Look after the journal of an environment: check it, copy it out, or mend it. Asks AWS for the journal's bucket only.
 #[derive(Debug, Args)]
 pub(super) struct JournalVerb {
     #[command(subcommand)]

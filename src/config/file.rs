@@ -12,6 +12,12 @@ use serde_json::json;
 use super::duration::FileDuration;
 use super::smoke_file::SmokeFile;
 
+/// A bucket with a prefix whose parts are names, or a path that is no address.
+const JOURNAL: &str = concat!(
+    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\.?[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?",
+    r"|[^~:]([^:]|:[^/]|:/[^/])*:?/?)$"
+);
+
 /// One environment that switchback releases to: what carries its traffic, what its two colors are made of, and how
 /// a new version proves itself.
 #[derive(Deserialize, JsonSchema)]
@@ -51,13 +57,14 @@ pub(super) struct EnvironmentFile {
     #[schemars(
         length(min = 1, max = 1024),
         regex(
-            pattern = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\.?[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?|[^~:]([^:]|:[^/]|:/[^/])*:?/?)$"
+            pattern = JOURNAL
         ),
         extend(
             "patternErrorMessage" = "the path of a folder, or s3://bucket/prefix",
             "not" = json!({ "pattern": r"^s3://[^/]*--(x-s3|ol-s3|table-s3)(/|$)" }),
             "x-hint" = "the journal is a folder, absolute or relative to this file (`~` is not known here), or \
-                        `s3://bucket/prefix` with a general purpose bucket and a prefix of letters, digits and _ . = - /"
+                        `s3://bucket/prefix` with a general purpose bucket and a prefix of letters, digits and \
+                        _ . = - /"
         )
     )]
     pub journal: String,

@@ -220,13 +220,15 @@ impl Journal {
             object: self.place().object(head + 1),
             what: Wrong::CutOff,
             why: format!(
-                "there is a snapshot of the first {} entries, and the last one is entry {head}: the others were removed",
+                "there is a snapshot of the first {} entries, and the last one is entry {head}: the others were \
+                 removed",
                 objects.newest
             ),
         })
     }
 
-    /// Snapshots that do not say what the entries add up to, and entries that are not those that a snapshot was made of.
+    /// Snapshots that do not say what the entries add up to, and entries that are not those that a snapshot was made
+    /// of.
     fn wrong_snapshots(&self, objects: &Objects) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (seq, bytes) in &objects.snapshots {

@@ -59,8 +59,8 @@ impl Journal {
     /// credentials of `sdk`; nothing is sent yet.
     ///
     /// # Errors
-    /// [`JournalError::Name`] where the environment's name is not one; [`JournalError::Bucket`] where there is no region
-    /// to look for a bucket in.
+    /// [`JournalError::Name`] where the environment's name is not one; [`JournalError::Bucket`] where there is no
+    /// region to look for a bucket in.
     pub fn open(location: &JournalLocation, environment: &str, sdk: &SdkConfig) -> Result<Self, JournalError> {
         // The name becomes a folder's: nothing may lead out of the journal's folder, whoever calls.
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

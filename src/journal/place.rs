@@ -373,8 +373,8 @@ impl Place {
                     .into()
             }
             Error::Unauthenticated { .. } => format!(
-                "{}. Valid AWS credentials are needed: AWS_PROFILE, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and \
-                 AWS_SESSION_TOKEN), or a role of the machine; see `aws configure list`",
+                "{}. Valid AWS credentials are needed: AWS_PROFILE, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY \
+                 (and AWS_SESSION_TOKEN), or a role of the machine; see `aws configure list`",
                 failure.words()
             ),
             error if moved(error) => {

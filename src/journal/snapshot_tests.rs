@@ -3,8 +3,8 @@
 use super::*;
 use crate::journal::entry::{Body, Entry, SCHEMA, tests as entries};
 
-/// Where this fails, the same entries add up to something else than before: read the difference, and raise [`SNAPSHOT`],
-/// or snapshots that an older program wrote would be believed.
+/// Where this fails, the same entries add up to something else than before: read the difference, and raise
+/// [`SNAPSHOT`], or snapshots that an older program wrote would be believed.
 #[test]
 fn the_version_stands_for_what_the_program_makes_of_events() {
     let mut sum = Sum::default();

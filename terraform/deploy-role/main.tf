@@ -211,4 +211,42 @@ data "aws_iam_policy_document" "this" {
       }
     }
   }
+
+  # Without a condition on the prefix: with one, S3 says 403 instead of 404 of an entry that is not there.
+  dynamic "statement" {
+    for_each = var.journal == null ? [] : [var.journal]
+
+    content {
+      sid       = "ListJournal"
+      actions   = ["s3:ListBucket"]
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${statement.value.bucket}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.journal == null ? [] : [var.journal]
+
+    content {
+      sid       = "ReadJournal"
+      actions   = ["s3:GetObject"]
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${statement.value.bucket}/${statement.value.prefix}/${var.name}/*"]
+    }
+  }
+
+  # Only where nothing is yet: an entry is never overwritten, and nothing here deletes one.
+  dynamic "statement" {
+    for_each = var.journal == null ? [] : [var.journal]
+
+    content {
+      sid       = "AppendToJournal"
+      actions   = ["s3:PutObject"]
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${statement.value.bucket}/${statement.value.prefix}/${var.name}/*"]
+
+      condition {
+        test     = "Null"
+        variable = "s3:if-none-match"
+        values   = ["false"]
+      }
+    }
+  }
 }

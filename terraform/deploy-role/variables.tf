@@ -35,6 +35,15 @@ variable "dns" {
   default = null
 }
 
+variable "journal" {
+  description = "The bucket and prefix of the environment's journal, if it is in a bucket."
+  type = object({
+    bucket = string
+    prefix = string
+  })
+  default = null
+}
+
 variable "launch_template_arn" {
   description = "The launch template of the instances."
   type        = string

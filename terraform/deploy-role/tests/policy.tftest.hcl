@@ -42,6 +42,7 @@ run "records" {
   variables {
     dns               = { zone_arn = "arn:aws:route53:::hostedzone/Z0123456789", record = "shop.example.com", type = "A" }
     instance_role_arn = "arn:aws:iam::123456789012:role/shop"
+    journal           = { bucket = "acme-releases", prefix = "switchback" }
   }
 
   assert {
