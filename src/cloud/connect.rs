@@ -51,8 +51,8 @@ pub fn time_limits() -> TimeoutConfig {
 /// `AWS_DEFAULT_REGION`, the profile).
 ///
 /// Sends nothing: credentials are looked for when the first call needs them. The instance metadata service is asked for
-/// credentials only where no other source has any, and never for the region, because a machine outside of AWS would wait
-/// for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
+/// credentials only where no other source has any, and never for the region, because a machine outside of AWS would
+/// wait for its time-out on every run. `AWS_ENDPOINT_URL` and its kin are honored.
 pub async fn configuration(region: Option<&str>) -> SdkConfig {
     let region = RegionProviderChain::first_try(region.map(|r| Region::new(r.to_owned())))
         .or_else(EnvironmentVariableRegionProvider::new())

@@ -137,7 +137,8 @@ pub enum JournalError {
     #[error(
         "{place} cannot hold a journal: {why}. Two runs must not be able to write the same entry, so switchback needs \
          a store that honors `If-None-Match: *` on PutObject, as Amazon S3 does. Use a bucket of Amazon S3, or a \
-         version of this store that honors it, or set `journal` in the environment file to a folder; nothing was changed"
+         version of this store that honors it, or set `journal` in the environment file to a folder; nothing was \
+         changed"
     )]
     Unconditional {
         /// The bucket and prefix.
