@@ -1,12 +1,13 @@
 //! Every crash there is: each scenario is run once undisturbed, and then once for every request of it, killed before the
-//! request leaves, and once more, killed after its effect; somebody else then takes it up.
+//! request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process that
+//! stands still there for minutes, while another takes over, and then goes on as if nothing had been.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::first::{runner, small};
-use super::plan::{Mishap, Plan, RunnerPlan, Trouble, Verb};
+use super::plan::{Behavior, Mishap, Plan, RunnerPlan, Trouble, Verb};
 use super::run::{End, Report, play};
 use super::runner::Ended;
 use super::trace::What;
@@ -16,6 +17,8 @@ use super::world::Prepared;
 const AT_ONCE_MS: u64 = 2_000;
 
 const DEPLOY: Verb = Verb::Deploy { version: 1, detach: false };
+/// The next release, onto the color that is being retired.
+const DEPLOY_AGAIN: Verb = Verb::Deploy { version: 2, detach: false };
 const ROLLBACK: Verb = Verb::Rollback { force: false };
 
 /// How long a color is kept.
@@ -32,9 +35,18 @@ struct Scenario {
     before: Vec<RunnerPlan>,
     /// What is killed.
     subject: RunnerPlan,
+    /// What happens to it at each of its requests, one run each.
+    mishaps: Vec<Mishap>,
     /// The verbs that take it up, one run each.
     taken_up_by: Vec<Verb>,
 }
+
+/// The two sides of a crash.
+const CRASHES: [Mishap; 2] = [Mishap::CrashBefore, Mishap::CrashAfter];
+/// So long that others take over, and work, while it stands still.
+const FROZEN_MS: u64 = 180_000;
+/// The two sides of standing still.
+const FREEZES: [Mishap; 2] = [Mishap::FreezeBefore { for_ms: FROZEN_MS }, Mishap::FreezeAfter { for_ms: FROZEN_MS }];
 
 /// One crash.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +60,7 @@ struct Case {
 /// One environment, in which nothing takes longer than it must.
 fn world(runners: Vec<RunnerPlan>) -> Plan {
     let mut plan = small(runners);
+    plan.images.push(Behavior::Well);
     let shop = &mut plan.environments[0];
     shop.retain_ms = RETAIN_MS;
     shop.bake_ms = 5_000;
@@ -75,8 +88,9 @@ impl Scenario {
         for line in reached {
             let What::Reached { boundary, .. } = line.what else { continue };
             let at_ms = u64::try_from(line.at.as_millis()).expect("a run of hours at most") + LEASE_IS_OVER_MS;
-            for what in [Mishap::CrashBefore, Mishap::CrashAfter] {
-                cases.extend(self.taken_up_by.iter().map(|by| Case { boundary, what, by: *by, at_ms }));
+            for what in &self.mishaps {
+                let case = |by: &Verb| Case { boundary, what: *what, by: *by, at_ms };
+                cases.extend(self.taken_up_by.iter().map(case));
             }
         }
         cases
@@ -87,8 +101,10 @@ impl Scenario {
         let plan = self.plan(vec![trouble], Some(runner(case.at_ms, case.by, vec![])));
         let (report, _) = play(&plan, None, Some(from), End::Settled);
         let mut wrong: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
-        if report.ended.get(&self.number()) != Some(&Ended::Killed) {
-            wrong.push("it was not killed".to_owned());
+        let killed = report.ended.get(&self.number()) == Some(&Ended::Killed);
+        let frozen = matches!(case.what, Mishap::FreezeBefore { .. } | Mishap::FreezeAfter { .. });
+        if killed == frozen {
+            wrong.push("what was planned has not happened to it".to_owned());
         }
         (!wrong.is_empty()).then(|| {
             let lines: Vec<_> = report.trace.iter().map(ToString::to_string).collect();
@@ -168,6 +184,7 @@ fn a_deploy_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![],
         subject: runner(1_000, DEPLOY, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![DEPLOY, Verb::Reconcile],
     });
 }
@@ -179,6 +196,7 @@ fn a_rollback_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(1_000, ROLLBACK, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
     });
 }
@@ -192,6 +210,7 @@ fn an_abort_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![trouble])],
         before: vec![],
         subject: runner(1_000, Verb::Abort, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![Verb::Abort, Verb::Reconcile],
     });
 }
@@ -203,6 +222,7 @@ fn a_sweep_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(RETAIN_MS + 60_000, Verb::Sweep, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![Verb::Sweep, Verb::Reconcile],
     });
 }
@@ -215,6 +235,7 @@ fn a_takeover_by_a_deploy_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![killed],
         subject: runner(at_ms + LEASE_IS_OVER_MS, DEPLOY, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![DEPLOY, Verb::Reconcile],
     });
 }
@@ -227,6 +248,31 @@ fn a_takeover_by_a_rollback_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![killed],
         subject: runner(at_ms + AT_ONCE_MS, ROLLBACK, vec![]),
+        mishaps: CRASHES.to_vec(),
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn a_deploy_that_stands_still_at_any_request_wakes_up_to_another_owner_and_harms_nothing() {
+    survives(&Scenario {
+        name: "frozen deploy",
+        history: vec![],
+        before: vec![],
+        subject: runner(1_000, DEPLOY, vec![]),
+        mishaps: FREEZES.to_vec(),
+        taken_up_by: vec![ROLLBACK, Verb::Reconcile],
+    });
+}
+
+#[test]
+fn a_sweep_that_stands_still_at_any_request_wakes_up_to_another_owner_and_harms_nothing() {
+    survives(&Scenario {
+        name: "frozen sweep",
+        history: vec![runner(1_000, DEPLOY, vec![])],
+        before: vec![],
+        subject: runner(RETAIN_MS + 60_000, Verb::Sweep, vec![]),
+        mishaps: FREEZES.to_vec(),
+        taken_up_by: vec![DEPLOY_AGAIN, Verb::Reconcile],
     });
 }

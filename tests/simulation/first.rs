@@ -71,21 +71,3 @@ fn a_deploy_that_is_killed_with_its_first_launch_in_the_network_is_finished_by_a
     assert_eq!(report.ended[&1], Ended::Exit(0), "{}", lines.join("\n"));
     assert!(report.served[&(0, "v1".into())] > 5, "{:?}", report.served);
 }
-
-#[test]
-#[ignore]
-fn show() {
-    let plan = small(vec![runner(1_000, DEPLOY, vec![])]);
-    let began = std::time::Instant::now();
-    let one = simulate(&plan, None);
-    for line in &one.trace {
-        println!("{line}");
-    }
-    println!(
-        "{:?} virtual, {:?} real, {:?} served, boundaries {:?}",
-        one.took,
-        began.elapsed(),
-        one.served,
-        one.boundaries
-    );
-}

@@ -122,7 +122,8 @@ async fn run(engine: &Engine, verb: Verb) -> Result<Finish, EngineError> {
         Verb::Abort => engine.abort().await,
         Verb::Reconcile => engine.reconcile().await,
         Verb::Sweep => engine.sweep().await,
-        Verb::Adopt | Verb::BreakLease => unreachable!("no plan has this verb yet"),
+        Verb::Adopt => engine.adopt(Some("what stands is right".into())).await,
+        Verb::BreakLease => engine.break_lease("whoever held it is gone").await,
     }
 }
 
