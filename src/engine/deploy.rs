@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::look::{Answer, plain_answer};
 use super::run::{Finish, Run};
@@ -74,7 +73,7 @@ impl Engine {
     /// Records the release, or says why there is nothing to drive.
     async fn begin(&self, run: &mut Run<'_>, wanted: &DeployRequest) -> Result<Option<Finish>, EngineError> {
         loop {
-            let asked_at = Instant::now();
+            let asked_at = run.moment();
             let preparing = Box::pin(self.unless_stopped(self.prepare(run.state.clone(), wanted)));
             let prepared = match &mut run.session {
                 Some(session) => session.while_renewing(preparing).await??,

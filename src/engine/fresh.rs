@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// After this time a fact is asked again before anything rests on it.
 const FRESH: Duration = Duration::from_secs(10);
+
+/// When a look began, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) instant: Instant,
+    pub(super) at: Timestamp,
+}
 
 /// The age of a run's facts.
 ///
@@ -14,13 +22,21 @@ const FRESH: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Age {
     since: Option<(Instant, Duration)>,
+    as_of: Option<Timestamp>,
 }
 
 impl Age {
     /// A look that began then has just ended. The age is that of the oldest look since [`Age::forget`].
-    pub(super) fn looked(&mut self, began: Instant) {
-        let (_, looking) = self.since.get_or_insert((began, Duration::ZERO));
-        *looking += began.elapsed();
+    pub(super) fn looked(&mut self, began: Moment) {
+        let (_, looking) = self.since.get_or_insert((began.instant, Duration::ZERO));
+        *looking += began.instant.elapsed();
+        self.as_of.get_or_insert(began.at);
+    }
+
+    /// The time of day at which the oldest look began: what the facts show was so then, and may not be so now. So
+    /// whatever is concluded from them is concluded as of then.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
     }
 
     /// Whether something may rest on the facts; nothing is as fresh as no fact.
@@ -30,7 +46,7 @@ impl Age {
 
     /// The facts are gone.
     pub(super) fn forget(&mut self) {
-        self.since = None;
+        *self = Self::default();
     }
 }
 
@@ -41,7 +57,7 @@ mod tests {
     use super::*;
 
     async fn look(age: &mut Age, takes: u64) {
-        let began = Instant::now();
+        let began = Moment { instant: Instant::now(), at: Timestamp::UNIX_EPOCH };
         advance(Duration::from_secs(takes)).await;
         age.looked(began);
     }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use tokio::time::Instant;
 
 use super::run::Run;
 use super::{Engine, EngineError, Notice, signed};
@@ -49,7 +48,7 @@ pub(super) enum Answer {
 impl Run<'_> {
     /// Asks all questions at once and takes the answers in. A question that fails in passing stays open.
     pub(super) async fn look(&mut self, questions: BTreeSet<Question>) -> Result<(), EngineError> {
-        let asked_at = Instant::now();
+        let asked_at = self.moment();
         let Self { engine, state, eyes, session, .. } = self;
         let Some(release) = state.release.as_ref() else { return Ok(()) };
         // What takes long comes first, so that the answers of AWS are fresh when the last one comes.

@@ -1,11 +1,13 @@
 //! The loop of every verb that changes something, with its lease.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::backoff::Backoff;
-use super::fresh::Age;
+use super::fresh::{Age, Moment};
 use super::look::Eyes;
 use super::{Engine, EngineError, FlipKind, Notice};
 use crate::cloud::Reading;
@@ -183,7 +185,9 @@ impl<'a> Run<'a> {
             env: self.engine.typed.clone(),
             goal: self.goal,
             policy: self.engine.policy(pins),
-            now: self.now(),
+            // What the facts show was so when they were asked for: whether a call can still land, or a time is over, is
+            // asked of that moment, however long this process has stood still since.
+            now: self.age.as_of().unwrap_or_else(|| self.now()),
             acted: self.acted,
             began: self.began,
             last_entry: self.last_entry,
@@ -196,6 +200,11 @@ impl<'a> Run<'a> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.engine.journal.clock().now()
+    }
+
+    /// This moment, for a look that begins now.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { instant: Instant::now(), at: self.now() }
     }
 
     /// The time that the next entry of the journal will carry.
@@ -215,7 +224,7 @@ impl<'a> Run<'a> {
         };
         let session = self.engine.journal.acquire(self.log.clone(), self.owner.clone(), mode).await?;
         let unsettled = session.settles_in().is_some() && !bug(Bug::NoSettling);
-        let unchanged = session.log().head() == self.log.head() + 1;
+        let unchanged = session.log().head() == self.log.head() + 1 && self.log.every_outcome_is_known();
         if !unchanged {
             self.state = replay(session.log())?.read_at(self.now());
             self.found_settled = is_settled(&self.state);
@@ -314,12 +323,12 @@ impl<'a> Run<'a> {
     }
 
     /// Notes that a look which began then has ended.
-    pub(super) fn looked(&mut self, began: Instant) {
+    pub(super) fn looked(&mut self, began: Moment) {
         self.age.looked(began);
     }
 
     /// Takes over the facts that the release was admitted on, so that nothing is asked twice.
-    pub(super) fn starts_from(&mut self, facts: Facts, reading: Option<Reading>, asked_at: Instant) {
+    pub(super) fn starts_from(&mut self, facts: Facts, reading: Option<Reading>, asked_at: Moment) {
         self.facts = facts;
         self.eyes.reading = reading;
         self.looked(asked_at);
@@ -338,7 +347,7 @@ impl<'a> Run<'a> {
         let mut pause = self.backoff.next();
         if let Some(until) = until {
             // A look shortly before the time would only be followed by another one at the time.
-            let left = until.duration_since(self.now()).unsigned_abs();
+            let left = Duration::try_from(until.duration_since(self.now())).unwrap_or_default();
             pause = if left <= pause * 3 / 2 { left } else { pause };
         }
         let stop = self.engine.stop.clone();

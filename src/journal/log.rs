@@ -156,6 +156,12 @@ impl Log {
         self.sum.unsettled.iter().chain(&self.sum.in_flight).copied().collect()
     }
 
+    /// Whether it is known of every announced call how it ended. Where it is not, the call may have landed at any time,
+    /// so what was seen before it was over says nothing.
+    pub fn every_outcome_is_known(&self) -> bool {
+        self.unsettled().is_empty()
+    }
+
     /// Notes that every entry up to the last one is there by now.
     pub(super) fn mark_read(&mut self) {
         self.read.push((self.head(), Instant::now()));
