@@ -1,5 +1,5 @@
 //! The protocol of lease, intents and takeovers, searched through: every order of what two or three runs, their crashes
-//! and their late calls can do, on the program's own `decide` and `apply`. See `docs/decisions/0024-the-lease-in-a-model.md`.
+//! and their late calls can do, on the program's own `decide` and `apply`.
 
 #[path = "protocol/aws.rs"]
 mod aws;

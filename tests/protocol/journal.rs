@@ -110,8 +110,8 @@ impl Journal {
     }
 
     /// The state after the first `known` entries, at a time when the first `old` of them were old, for a run that
-    /// settled at entry `settled`, if it has.
-    pub(crate) fn state(&self, known: usize, old: usize, settled: Option<usize>) -> Arc<State> {
+    /// settled at entry `settled`, if it has; `None` where an event cannot follow.
+    pub(crate) fn state(&self, known: usize, old: usize, settled: Option<usize>) -> Option<Arc<State>> {
         let event = |(n, e): (usize, &Entry)| match e.body {
             Body::Event(id) => Some((id, n < old)),
             Body::Lease | Body::Released => None,
@@ -119,25 +119,24 @@ impl Journal {
         let events: Vec<_> = self.entries[..known].iter().enumerate().filter_map(event).collect();
         let before = settled.map(|at| self.entries[..at].iter().enumerate().filter_map(event).count());
         FOLDED.with_borrow_mut(|folded| {
-            Arc::clone(
-                folded.entry((events, before)).or_insert_with_key(|(events, before)| Arc::new(fold(events, *before))),
-            )
+            let fold = |(events, before): &Key| fold(events, *before).map(Arc::new);
+            folded.entry((events, before)).or_insert_with_key(fold).clone()
         })
     }
 
     /// The state as everybody reads it.
-    pub(crate) fn read(&self) -> Arc<State> {
+    pub(crate) fn read(&self) -> Option<Arc<State>> {
         self.state(self.entries.len(), self.old(), None)
     }
 }
 
-type Folded = (Vec<(EventId, bool)>, Option<usize>);
+type Key = (Vec<(EventId, bool)>, Option<usize>);
 
 thread_local! {
-    static FOLDED: RefCell<HashMap<Folded, Arc<State>>> = RefCell::default();
+    static FOLDED: RefCell<HashMap<Key, Option<Arc<State>>>> = RefCell::default();
 }
 
-fn fold(events: &[(EventId, bool)], settled: Option<usize>) -> State {
+fn fold(events: &[(EventId, bool)], settled: Option<usize>) -> Option<State> {
     let mut state = State::default();
     for (n, (id, old)) in events.iter().enumerate() {
         if settled == Some(n) {
@@ -148,10 +147,10 @@ fn fold(events: &[(EventId, bool)], settled: Option<usize>) -> State {
             Event::Intent { effect, .. } => Event::Intent { effect: effect.clone(), deadline: at + DEADLINE },
             other => other.clone(),
         };
-        state.apply(at, &event).unwrap_or_else(|illegal| panic!("{illegal} in {events:?}"));
+        state.apply(at, &event).ok()?;
     }
     if settled == Some(events.len()) {
         state.nothing_can_land();
     }
-    state.read_at(now())
+    Some(state.read_at(now()))
 }

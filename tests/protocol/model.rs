@@ -120,7 +120,8 @@ impl World {
     }
 
     fn call_of(&self, runner: &Runner) -> Option<usize> {
-        self.air.iter().position(|call| call.run == runner.run)
+        let Stage::Sent { call: sent } = runner.stage else { return None };
+        self.air.iter().position(|call| call.run == runner.run && call.intent == sent)
     }
 
     fn awaited(&self, call: &Call) -> bool {
@@ -194,9 +195,9 @@ impl World {
         format!("{}\n{}\n  {:?}\n  air {:?}", lines.join("\n"), runners.join("\n"), self.aws, self.air)
     }
 
-    /// Where the release stands.
-    pub(crate) fn phase(&self) -> Phase {
-        self.journal.read().release.as_ref().expect("a release was started").phase.clone()
+    /// Where the release stands; nothing where the journal cannot be replayed.
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        Some(self.journal.read()?.release.as_ref().expect("a release was started").phase.clone())
     }
 }
 
@@ -223,12 +224,15 @@ impl Model for Protocol {
             Property::always(SERVES, |_, world: &World| world.aws.serves()),
             Property::always(ONE_WRITER, |_, world: &World| !world.interleaved),
             Property::always(AS_WRITTEN, |_, world: &World| as_written(world)),
+            Property::always(REPLAYS, |_, world: &World| {
+                world.journal.read().is_some() && world.runners.iter().all(|r| !r.lost_its_thread)
+            }),
             Property::always(COMPLETES, |model: &Self, world: &World| {
                 !world.possible().is_empty() || completes(model, world)
             }),
-            Property::sometimes(DEPLOYED, |_, world: &World| world.phase() == Phase::Done),
+            Property::sometimes(DEPLOYED, |_, world: &World| world.phase() == Some(Phase::Done)),
             Property::sometimes(DEPLOYED_AFTER_CRASHES, |_, world: &World| {
-                world.phase() == Phase::Done && world.runners.iter().all(|r| r.crashes_left == 0)
+                world.phase() == Some(Phase::Done) && world.runners.iter().all(|r| r.crashes_left == 0)
             }),
         ]
     }
@@ -237,13 +241,14 @@ impl Model for Protocol {
 pub(crate) const SERVES: &str = "the traffic never goes to a color that was deregistered or terminated";
 pub(crate) const ONE_WRITER: &str = "no call lands after a later owner has announced one";
 pub(crate) const AS_WRITTEN: &str = "the traffic and what is left are where the journal says, and nobody is blamed";
+pub(crate) const REPLAYS: &str = "every event in the journal can follow those before it";
 pub(crate) const COMPLETES: &str = "where everybody has stopped, running a verb again finishes or undoes it";
 pub(crate) const DEPLOYED: &str = "a release can be deployed and swept";
 pub(crate) const DEPLOYED_AFTER_CRASHES: &str = "also after every crash";
 
 /// Whether the world is as the journal has it.
 fn as_written(world: &World) -> bool {
-    let state = world.journal.read();
+    let Some(state) = world.journal.read() else { return true };
     let release = state.release.as_ref().expect("a release was started");
     let live = index(release.live());
     let traffic = world.aws.live == live;
@@ -270,7 +275,7 @@ fn completes(model: &Protocol, world: &World) -> bool {
         world.runners = vec![Runner::new(goal, u8::MAX, 0)];
         for _ in 0..200 {
             let Some(action) = world.possible().into_iter().next() else {
-                return world.phase().is_settled();
+                return world.phase().is_some_and(|phase| phase.is_settled());
             };
             world.act(action, model.left_out);
             if !world.aws.serves() || !as_written(&world) {

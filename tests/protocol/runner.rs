@@ -1,5 +1,7 @@
 //! One run of the program: what `engine::run` and `engine::act` do, one atomic step at a time.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use switchback::release::{
     Context, Decision, EffectResult, Event, Goal, Memory, Person, Policy, State, Unsent, decide,
@@ -71,6 +73,8 @@ pub(crate) struct Runner {
     seen: Seen,
     acted: bool,
     found_settled: bool,
+    /// Whether it knows events that do not follow each other.
+    pub(crate) lost_its_thread: bool,
 }
 
 /// The verbs of the model.
@@ -117,6 +121,7 @@ impl Runner {
             seen: Seen::default(),
             acted: false,
             found_settled: false,
+            lost_its_thread: false,
         }
     }
 
@@ -141,12 +146,12 @@ impl Runner {
         }
     }
 
-    fn state(&self, journal: &Journal) -> std::sync::Arc<State> {
+    fn state(&self, journal: &Journal) -> Option<Arc<State>> {
         journal.state(self.known, self.seen.as_of.unwrap_or(journal.old()), self.since.filter(|_| self.settled))
     }
 
-    /// What the run decides now.
-    fn decision(&self, journal: &Journal) -> Decision {
+    /// What the run decides now; nothing where the events that it knows do not follow each other.
+    fn decision(&self, journal: &Journal) -> Option<Decision> {
         let zero = SignedDuration::ZERO;
         let policy = Policy {
             consecutive: 1,
@@ -176,7 +181,7 @@ impl Runner {
         let facts = self.seen.facts();
         let mut memory = Memory::default();
         memory.note(&facts, now());
-        decide(&self.state(journal), &cx, &facts, &memory)
+        Some(decide(&*self.state(journal)?, &cx, &facts, &memory))
     }
 
     /// The next step that this run takes by itself. A call that it sends is the answer.
@@ -211,11 +216,15 @@ impl Runner {
     }
 
     fn release_is_settled(&self, journal: &Journal) -> bool {
-        self.state(journal).release.as_ref().is_none_or(|r| r.phase.is_settled())
+        self.state(journal).is_some_and(|s| s.release.as_ref().is_none_or(|r| r.phase.is_settled()))
     }
 
     fn decide_and_do(&mut self, journal: &mut Journal, aws: &Aws, left_out: Option<LeftOut>) -> Option<Call> {
-        match self.decision(journal) {
+        let Some(decision) = self.decision(journal) else {
+            (self.stage, self.lost_its_thread) = (Stage::Over, true);
+            return None;
+        };
+        match decision {
             Decision::Ask(questions) => self.seen.look(aws, journal.old(), &questions),
             Decision::Act(effect) => {
                 if self.hold_lease(journal, left_out) {
@@ -287,8 +296,8 @@ impl Runner {
         }
         if journal.has_more_than(self.known) {
             // It writes all the same, where its own state allows it: behind what the others wrote.
-            let mut state = State::clone(&journal.read());
-            if state.apply(now(), &event.event()).is_err() {
+            let follows = journal.read().is_some_and(|s| State::clone(&s).apply(now(), &event.event()).is_ok());
+            if !follows {
                 self.stage = Stage::Over;
                 return false;
             }
