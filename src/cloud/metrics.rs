@@ -59,7 +59,8 @@ impl Cloud {
         let balancer = self.balancer_of(pins, color).await?;
         let wanted = wanted(pins, color, &balancer)?;
         let from = minute_of(now - back);
-        let series = self.series(&balancer, &wanted, from, minute_of(now) + AHEAD).await?;
+        // On the heap: it would make the future of every look as large as the largest of the SDK.
+        let series = Box::pin(self.series(&balancer, &wanted, from, minute_of(now) + AHEAD)).await?;
         Ok(judge(&wanted, &series, from, now))
     }
 
@@ -84,7 +85,7 @@ impl Cloud {
     async fn balancer_of(&self, pins: &Pins, color: &Color) -> Result<Balancer, CloudError> {
         let arn = match &pins.route {
             SwitchPin::Rule { rule: arn, .. } | SwitchPin::DefaultAction { listener: arn, .. } => arn.clone(),
-            SwitchPin::Records(_) => self.behind(&group_arn(pins, color)?).await?,
+            SwitchPin::Records(_) => Box::pin(self.behind(&group_arn(pins, color)?)).await?,
         };
         balancer(&arn).ok_or_else(|| {
             let problem = Problem::new(

@@ -61,8 +61,9 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run that starts from what the journal says; the lease is not taken yet.
-    pub(super) fn new(engine: &'a Engine, goal: Goal, log: Log) -> Result<Self, EngineError> {
+    /// A run that starts from what the journal says; the lease is not taken yet. On the heap: it is moved about, and
+    /// copies of it would fill the small stack of a worker thread.
+    pub(super) fn new(engine: &'a Engine, goal: Goal, log: Log) -> Result<Box<Self>, EngineError> {
         let verb = match goal {
             Goal::Deploy => "deploy",
             Goal::Rollback { .. } => "rollback",
@@ -73,7 +74,7 @@ impl<'a> Run<'a> {
         };
         let now = engine.journal.clock().now();
         let state = replay(&log)?.read_at(now);
-        Ok(Self {
+        Ok(Box::new(Self {
             engine,
             goal,
             began: now,
@@ -93,11 +94,11 @@ impl<'a> Run<'a> {
             reason: None,
             announced: None,
             rollback_since: None,
-        })
+        }))
     }
 
     /// Steps until there is nothing more to do, and gives the lease back. One span in the log per run of a release.
-    pub(super) async fn drive(self) -> Result<Finish, EngineError> {
+    pub(super) async fn drive(self: Box<Self>) -> Result<Finish, EngineError> {
         let release = self.state.release.as_ref().map(|r| r.id.to_string());
         let environment = &self.engine.environment.name;
         let span = tracing::info_span!("release", environment, release, verb = self.owner.verb, run = %self.owner.run);
@@ -105,13 +106,13 @@ impl<'a> Run<'a> {
         Box::pin(self.drive_to_the_end().instrument(span)).await
     }
 
-    async fn drive_to_the_end(mut self) -> Result<Finish, EngineError> {
+    async fn drive_to_the_end(mut self: Box<Self>) -> Result<Finish, EngineError> {
         let ended = self.steps().await;
         self.end(ended).await
     }
 
     /// Ends the run: the lease is given back, however it went.
-    pub(super) async fn end(mut self, ended: Result<Ending, EngineError>) -> Result<Finish, EngineError> {
+    pub(super) async fn end(mut self: Box<Self>, ended: Result<Ending, EngineError>) -> Result<Finish, EngineError> {
         let ended = ended.map_err(|error| self.half_way(error));
         if let Some(session) = self.session.take()
             && !bug(Bug::KeepTheLease)
@@ -156,7 +157,8 @@ impl<'a> Run<'a> {
                 Decision::Ask(questions) => self.look(questions).await?,
                 Decision::Act(effect) => {
                     if self.hold_lease().await? && self.facts_are_fresh() {
-                        self.act(effect).await?;
+                        // On the heap, as every step would be as large as the largest call.
+                        Box::pin(self.act(effect)).await?;
                     }
                 }
                 Decision::Record(event) => {

@@ -2,6 +2,7 @@
 //! with the defaults of the environment file and metrics two minutes late, as AWS's are.
 
 use std::io::Write;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,13 @@ pub(super) struct Stage {
 impl Stage {
     /// With these rules in the environment file, under `release`.
     pub(super) async fn new(options: DevOptions, release: &str) -> Self {
-        let rig = rig(options, Seed::new(V0)).await;
+        Self::on(rig(options, Seed::new(V0)).await, &format!("{HEAD}release: {release}\n"))
+    }
+
+    /// With this environment file.
+    pub(super) fn on(rig: Rig, environment: &str) -> Self {
         let mut file = NamedTempFile::with_suffix(".yaml").unwrap();
-        write!(file, "{HEAD}release: {release}\n").unwrap();
+        file.write_all(environment.as_bytes()).unwrap();
         let journal = Journal::with_store(Arc::new(InMemory::new()), "shop");
         let journal = journal.with_clock(rig.cloud.clock().clone()).with_chance(rig.cloud.chance().fork());
         let (sender, told) = unbounded_channel();
@@ -66,9 +71,11 @@ impl Stage {
     }
 
     /// A deploy that is not waited for here.
-    pub(super) fn start_deploy(&self) -> impl Future<Output = Result<Finish, EngineError>> + use<> {
+    pub(super) fn start_deploy(&self) -> Pin<Box<dyn Future<Output = Result<Finish, EngineError>>>> {
         let engine = self.engine();
-        async move { engine.deploy(&DeployRequest { image: V1.into(), accept_smaller: false, detach: false }).await }
+        Box::pin(async move {
+            engine.deploy(&DeployRequest { image: V1.into(), accept_smaller: false, detach: false }).await
+        })
     }
 
     pub(super) async fn deploy(&mut self) -> Finish {

@@ -2,22 +2,30 @@
 
 use std::time::Duration;
 
+use switchback::dev::DevOptions;
 use switchback::dev::faults::Fault;
+use switchback::dev::seed::{Seed, SeedSwitch};
 use switchback::engine::Notice;
 use switchback::release::Ending;
 use tokio::time::sleep;
 
+use super::super::support::V0;
 use super::convergence::{Stage, late};
+use super::rig;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Throttles `call` for the time that the SDK's own attempts do not bridge, from the event `from` on; says how long
 /// after it `to` was recorded.
 async fn throttled_between(call: &'static str, from: &'static str, to: &'static str) -> (Stage, i64) {
-    let mut stage =
-        Stage::new(late(), "{ converge: { probe: /version, quiet: 20s, no-requests: 0s }, bake: 30s }").await;
+    let release = "{ converge: { probe: /version, quiet: 20s, no-requests: 0s }, bake: 30s }";
+    throttled_in(Stage::new(late(), release).await, call, from, to).await
+}
+
+/// The same in a world that is there.
+async fn throttled_in(mut stage: Stage, call: &'static str, from: &'static str, to: &'static str) -> (Stage, i64) {
     let faults = stage.rig.cloud.faults();
-    let mut deploy = Box::pin(stage.start_deploy());
+    let mut deploy = stage.start_deploy();
     let mut seen = Vec::new();
     let finish = loop {
         tokio::select! {
@@ -51,6 +59,29 @@ async fn a_release_whose_health_cannot_be_read_does_not_converge_meanwhile() {
 async fn a_release_whose_read_back_is_throttled_does_not_converge_meanwhile() {
     let (_, took) = throttled_between("elbv2:DescribeListeners", "switched", "converged").await;
     assert!(took > 40, "{took} s, of which 20 are the quiet time");
+}
+
+/// Two load balancers, and records that send the traffic to one of them.
+const RECORDS: &str = "\
+name: shop
+region: eu-west-1
+colors:
+  blue: { target-group: shop-blue, load-balancer: shop }
+  green: { target-group: shop-green, load-balancer: shop-green }
+switches:
+  - dns: { zone: example.test, record: shop.example.test, port: 8080 }
+compute:
+  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
+release: { converge: { quiet: 5s }, bake: 1s }
+";
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_records_that_cannot_be_asked_for_has_not_reached_anybody() {
+    let switch = SeedSwitch::Dns { zone: "example.test".into(), record: "shop.example.test".into() };
+    let options = DevOptions { dns_delay: MINUTE / 2, ..late() };
+    let stage = Stage::on(rig(options, Seed { switch, ..Seed::new(V0) }).await, RECORDS);
+    let (_, took) = throttled_in(stage, "route53:GetChange", "switched", "converged").await;
+    assert!(took > 60 + 60, "{took} s, of which 60 are the time to live, counted from INSYNC");
 }
 
 #[tokio::test(start_paused = true)]
