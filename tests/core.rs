@@ -14,6 +14,8 @@ mod closed_loop;
 mod decisions;
 #[path = "core/properties.rs"]
 mod properties;
+#[path = "core/reconciling.rs"]
+mod reconciling;
 #[path = "core/silence.rs"]
 mod silence;
 #[path = "core/taking_down.rs"]

@@ -37,7 +37,7 @@ impl Engine {
 
     /// A run that died after its last step left a lease that has expired: nobody has to find it again.
     async fn give_back_the_lease_of_the_dead(&self, owner: Owner) -> Result<(), EngineError> {
-        let log = self.journal.load().await?;
+        let log = self.journal.tail().await?;
         if log.lease().is_some() {
             self.journal.acquire(log, owner, Acquire::IfFree).await?.release().await?;
         }

@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
             engine,
             goal,
             began: now,
-            last_entry: log.entries().last().map(|e| e.at),
+            last_entry: log.last_at(),
             found_settled: is_settled(&state),
             detach: false,
             state,
@@ -230,7 +230,8 @@ impl<'a> Run<'a> {
         if !unchanged {
             self.state = replay(session.log())?.read_at(self.now());
             self.found_settled = is_settled(&self.state);
-            self.last_entry = session.log().entries().iter().rev().nth(1).map(|e| e.at);
+            let before = session.log().entries().iter().rev().nth(1);
+            self.last_entry = before.map(|e| e.at).or(self.last_entry);
         }
         self.session = Some(session);
         while unsettled && let Some(left) = self.session.as_ref().and_then(Session::settles_in) {

@@ -178,7 +178,7 @@ impl Log {
     }
 
     /// The time of the last entry.
-    pub(super) fn last_at(&self) -> Option<Timestamp> {
+    pub fn last_at(&self) -> Option<Timestamp> {
         self.sum.last_at
     }
 
