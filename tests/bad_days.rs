@@ -17,6 +17,7 @@ mod bad_days {
     mod interruptions;
     mod journal;
     mod moments;
+    mod reconcile;
     mod retention;
     mod rivals;
     mod strangers;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use futures_util::{StreamExt, stream};
 
 use super::options::Env;
@@ -24,12 +24,13 @@ const AT_ONCE: usize = 8;
 /// Environments are worked on at the same time, and one that fails does not keep the others from it: the highest exit
 /// code of all is returned. Without anything to do it writes nothing, not even to the journal.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["envs", "all"]))]
 pub(super) struct Reconcile {
     /// Paths of environment files.
-    #[arg(value_name = "ENV", required_unless_present = "all")]
+    #[arg(value_name = "ENV")]
     envs: Vec<PathBuf>,
     /// Every `*.yaml` file of the folder `environments`.
-    #[arg(long, conflicts_with = "envs")]
+    #[arg(long)]
     all: bool,
 }
 

@@ -37,6 +37,10 @@ impl Step<'_> {
             return Some(decision);
         }
         let [on_idle, on_live] = suspects.map(|ids| self.without_what_serves(ids));
+        let of_color = |color: &Color| if color == idle { &on_idle } else { &on_live };
+        if self.state.leftovers.as_ref().is_some_and(|left| of_color(&left.color).is_empty()) {
+            return self.no_leftovers();
+        }
         let (color, ids) = match (on_idle.is_empty(), on_live.is_empty()) {
             (false, _) => (idle, on_idle),
             (true, false) => (live, on_live),
