@@ -131,7 +131,7 @@ impl Engine {
         steps.push(step("baking", format!("watch {to} for {}", words(environment.release.bake))));
         steps.push(step(
             "retaining",
-            format!("keep {from} warm for {}; then a sweep takes it down", words(environment.retain)),
+            format!("keep {from} warm for {}; then `reconcile` takes it down", words(environment.retain)),
         ));
         steps
     }

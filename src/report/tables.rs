@@ -24,12 +24,12 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
         if let (Some(color), Some(at)) = (&release.expires, release.expires_at) {
             text.push_str(&match at > now {
                 true => format!("{color} expires in {} ({at})\n", age(now, at)),
-                false => format!("{color} has expired; the next sweep takes it down\n"),
+                false => format!("{color} has expired; the next `reconcile` takes it down\n"),
             });
         }
         let nobody = status.lease.as_ref().is_none_or(|l| l.expired);
         if nobody && release.unfinished {
-            text.push_str("nobody works on it: `deploy` with the same image goes on, `abort` undoes it\n");
+            text.push_str("nobody works on it: `reconcile` goes on, `abort` undoes it\n");
         }
         if let Some(adopted) = &release.adopted {
             let why = adopted.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
