@@ -67,10 +67,7 @@ pub(super) fn after(release: &Release, live: &Color, at: Timestamp, until: Times
         live if *live == release.from => false,
         _ => return None,
     };
-    let stands = match &release.phase {
-        Phase::Blocked { at, .. } => at,
-        phase => phase,
-    };
+    let stands = if let Phase::Blocked { at, .. } = &release.phase { at } else { &release.phase };
     let settled = if forward { Phase::Retaining { until } } else { Phase::RolledBack { until } };
     match stands {
         Phase::Warming { .. } | Phase::Smoke | Phase::Staged | Phase::Switching if forward => {

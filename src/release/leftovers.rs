@@ -119,7 +119,11 @@ impl Step<'_> {
         }
         match unless_used(self, idle, Effect::Terminate { color: color.clone(), instances: ids }) {
             Decision::Record(Event::Blocked { problem }) => Decision::Stop(Ending::Blocked(problem)),
-            decision => decision,
+            decision @ (Decision::Ask(_)
+            | Decision::Act(_)
+            | Decision::Record(_)
+            | Decision::Wait { .. }
+            | Decision::Stop(_)) => decision,
         }
     }
 }

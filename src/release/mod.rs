@@ -8,6 +8,7 @@
 
 mod admit;
 mod adopt;
+mod after_the_flip;
 mod clocks;
 mod color;
 mod decide;
