@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a measurement that goes wrong may stop anywhere")]
 
+mod cpu;
+
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ use switchback::dev::app::AppOptions;
 use switchback::dev::machine::{Catalogue, Image};
 use switchback::dev::seed::{Seed, Seeded, plant};
 use switchback::dev::{DevCloud, DevOptions};
+
+use cpu::cpu_time;
 
 const IMAGE: &str = "ami-00000000000000001";
 const REGION: &str = "eu-west-1";
@@ -274,15 +278,6 @@ impl Measured {
             wall / calls
         );
     }
-}
-
-/// User and system time of this process, in steps of the kernel's clock tick (10 ms).
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The name in parentheses may hold blanks; user and system time are the 12th and 13th field after it.
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
 }
 
 fn memory() -> String {

@@ -11,7 +11,7 @@ use crate::release::Event;
 
 /// The schema version that this program writes. It is raised when an older program must not go on with a
 /// journal that holds such an entry; a field that an older program may ignore does not raise it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The largest object that is written or read: some hundred times the largest event.
 pub(super) const BYTES_MAX: u64 = 4 << 20;

@@ -200,7 +200,7 @@ fn an_entry_reads_well_to_a_person() {
     (written.id, written.run) = (Uuid::nil(), serde_json::from_value(serde_json::json!(Uuid::nil())).unwrap());
     insta::assert_snapshot!(String::from_utf8(written.encode().to_vec()).unwrap(), @r#"
     {
-      "schema": 1,
+      "schema": 2,
       "seq": 42,
       "id": "00000000-0000-0000-0000-000000000000",
       "prev": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -229,9 +229,9 @@ fn an_entry_reads_well_to_a_person() {
 
 #[test]
 fn a_newer_schema_is_refused_whatever_else_the_entry_holds() {
-    let error = Entry::decode(br#"{"schema": 2, "of": "the future"}"#, "j/2.json").unwrap_err();
-    assert!(matches!(error, JournalError::Newer { schema: 2, known: SCHEMA, .. }), "{error}");
-    assert!(error.to_string().starts_with("j/2.json has schema version 2"), "{error}");
+    let error = Entry::decode(br#"{"schema": 3, "of": "the future"}"#, "j/2.json").unwrap_err();
+    assert!(matches!(error, JournalError::Newer { schema: 3, known: SCHEMA, .. }), "{error}");
+    assert!(error.to_string().starts_with("j/2.json has schema version 3"), "{error}");
 }
 
 #[test]
