@@ -44,6 +44,8 @@ pub(crate) struct Report {
 
 /// Numbers of the scheduler's processes begin here; those of the epilogue's at twice as much.
 const SCHEDULED: u64 = 10_000;
+/// Futures that are not optimized are large, and the whole world is polled on one thread.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// From one tick of the epilogue's scheduler to the next.
 const TICK: Duration = Duration::from_secs(60);
 /// The retention and whatever else has to pass must be over by then.
@@ -65,18 +67,25 @@ pub(crate) enum End {
 
 /// Plays `plan`, from the start or from a world that another run has left; also the world that it leaves.
 pub(crate) fn play(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: End) -> (Report, Prepared) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("simulated world".into()).stack_size(STACK_BYTES);
+        let played = thread.spawn_scoped(scope, || play_here(plan, bug, from, end)).expect("a thread can be started");
+        // Whoever plays many plans catches the panic of one.
+        played.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn play_here(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: End) -> (Report, Prepared) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without sockets can be made");
     planted::plant(bug);
-    let played = runtime.block_on(async {
+    runtime.block_on(async {
         let world = match from {
             Some(prepared) => World::restore(plan, prepared).await,
             None => World::build(plan).await,
         };
         Run::new(plan, world).play(end).await
-    });
-    planted::plant(None);
-    played
+    })
 }
 
 /// How far an environment is from its rest.
