@@ -1,5 +1,7 @@
 //! An AWS emulator that somebody else wrote: moto's server, in whatever way this machine can run it.
 
+#![allow(dead_code, reason = "each file of tests that includes this uses a part of it")]
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -73,6 +75,11 @@ impl Moto {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .load()
             .await
+    }
+
+    /// Where it answers.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// The variables that make any AWS client talk to it.

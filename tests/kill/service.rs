@@ -1,0 +1,176 @@
+//! One environment: its clients, its runs, and what its journal says of the ones that were killed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::Signal;
+use serde_json::Value;
+use switchback::dev::load::{Load, LoadOptions};
+
+use super::deaths::{Death, Moment, Stood, Takeover, Tally, Verb};
+use super::running::Running;
+use super::site::Site;
+use crate::world::{Ran, ami, ended, until};
+
+/// One environment of a site.
+pub(crate) struct Service {
+    site: Arc<Site>,
+    pub(crate) index: usize,
+    file: PathBuf,
+    load: Option<Load>,
+    deaths: Vec<Death>,
+    tally: Tally,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    Killed,
+    ByItself(Ran),
+}
+
+impl Service {
+    /// The environment of this index, with clients that begin now and go on.
+    pub(crate) async fn new(site: &Arc<Site>, index: usize) -> Self {
+        let file = site.environment(index, "2s");
+        let url = site.planted[index].1.url.clone();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        // The dev cloud has just been started again, and its instances with it.
+        let first = format!("{url}/version");
+        until("it serves", async || client.get(&first).send().await.is_ok_and(|a| a.status().is_success())).await;
+        let options = LoadOptions { connections: 3, rate: Some(20), ..LoadOptions::default() };
+        let load = Load::start(&format!("{url}/"), options).await.unwrap();
+        Self { site: site.clone(), index, file, load: Some(load), deaths: Vec::new(), tally: Tally::default() }
+    }
+
+    /// How many of its runs were killed.
+    pub(crate) fn deaths(&self) -> usize {
+        self.deaths.len()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.site.planted[self.index].0
+    }
+
+    /// Where its load balancer answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.site.planted[self.index].1.url
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        ended(self.site.command(&self.typed(arguments)).spawn().unwrap()).await
+    }
+
+    /// `ENV` stands for the environment file.
+    fn typed<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let file = self.file.to_str().unwrap();
+        arguments.iter().map(|argument| if *argument == "ENV" { file } else { *argument }).collect()
+    }
+
+    /// Starts a verb that changes something.
+    pub(crate) fn start(&self, verb: Verb, version: &str) -> Running {
+        let image = ami(version);
+        let mut line = vec!["--json", verb.name(), "ENV"];
+        if verb == Verb::Deploy {
+            line.extend(["--image", &image]);
+        }
+        Running::start(self.site.command(&self.typed(&line)))
+    }
+
+    /// Runs a verb that changes something, killed at this moment if it has not ended by then.
+    pub(crate) async fn go(&mut self, verb: Verb, version: &str, moment: Option<Moment>) -> End {
+        let mut running = self.start(verb, version);
+        let pid = running.pid();
+        let strikes = match moment {
+            Some(moment) => running.until(moment).await,
+            None => false,
+        };
+        if strikes {
+            running.signal(Signal::KILL);
+        }
+        let at = Timestamp::now();
+        let ran = running.end().await;
+        let Some(code) = ran.code else {
+            assert!(strikes, "{verb:?} of {} died by itself: {ran:#?}", self.name());
+            self.deaths.push(Death { pid, at });
+            let stood = stood(&self.entries().await, pid);
+            *self.tally.where_from.entry(verb).or_default().entry(stood).or_default() += 1;
+            self.tally.deaths += 1;
+            return End::Killed;
+        };
+        *self.tally.ended.entry((verb, code)).or_default() += 1;
+        End::ByItself(ran)
+    }
+
+    /// What `status --json` says.
+    pub(crate) async fn status(&self) -> Value {
+        self.run(&["--json", "status", "ENV"]).await.exits(0).lines().remove(0)
+    }
+
+    /// Every entry of the journal, in order.
+    pub(crate) async fn entries(&self) -> Vec<Value> {
+        self.run(&["--json", "history", "ENV", "--events"]).await.exits(0).lines()
+    }
+
+    /// Checks that no request has failed so far.
+    pub(crate) fn no_request_has_failed(&self) {
+        let summary = self.load.as_ref().unwrap().snapshot();
+        assert_eq!(summary.failed, 0, "{}: of {} requests: {:?}", self.name(), summary.sent, summary.errors);
+    }
+
+    /// Ends the clients, and says what there is to count.
+    pub(crate) async fn end(mut self) -> Tally {
+        let summary = self.load.take().unwrap().stop().await;
+        assert_eq!(summary.failed, 0, "{}: of {} requests: {:?}", self.name(), summary.sent, summary.errors);
+        self.tally.requests = summary.sent;
+        self.tally.takeovers = takeovers(&self.entries().await, &self.deaths);
+        self.tally
+    }
+}
+
+/// The id of the run of this process, where it ever held the lease.
+fn run_of(entries: &[Value], pid: u32) -> Option<&str> {
+    let owner =
+        |entry: &Value| ["lease-acquired", "lease-taken"].iter().any(|b| entry["body"][b]["owner"]["pid"] == pid);
+    // Process ids come again: the last one is meant.
+    entries.iter().rev().find(|entry| owner(entry))?["run"].as_str()
+}
+
+/// Where the run of this process stood when it died.
+fn stood(entries: &[Value], pid: u32) -> Stood {
+    let Some(run) = run_of(entries, pid) else { return Stood::BeforeItsFirstEntry };
+    let last = entries.iter().rev().find(|entry| entry["run"] == run).unwrap();
+    let event = &last["body"]["event"];
+    match (event["type"].as_str(), last["body"].as_str()) {
+        (Some("intent"), _) => Stood::InACall(event["effect"].as_str().unwrap().to_owned()),
+        (Some(event), _) => Stood::After(event.to_owned()),
+        (None, Some(lease)) => Stood::After(lease.to_owned()),
+        (None, None) => Stood::After("taking the lease".to_owned()),
+    }
+}
+
+/// Who took the leases of the dead, and how long that took.
+fn takeovers(entries: &[Value], deaths: &[Death]) -> Vec<Takeover> {
+    let at = |entry: &Value| -> Timestamp { entry["at"].as_str().unwrap().parse().unwrap() };
+    let since = |from: Timestamp, to: Timestamp| Duration::try_from(to.duration_since(from)).unwrap_or_default();
+    let of = |death: &Death| {
+        let run = run_of(entries, death.pid)?;
+        let nth = entries.iter().position(|entry| entry["body"]["lease-taken"]["from"] == run)?;
+        let taken = &entries[nth];
+        let body = &taken["body"]["lease-taken"];
+        let acted = entries[nth..]
+            .iter()
+            .take_while(|entry| entry["run"] == taken["run"])
+            .find(|entry| entry["body"]["event"]["type"] == "intent");
+        Some(Takeover {
+            by: body["owner"]["verb"].as_str().unwrap().to_owned(),
+            expired: body["reason"].as_str().unwrap().contains("expired"),
+            after: since(death.at, at(taken)),
+            acted_after: acted.map(|entry| since(at(taken), at(entry))),
+        })
+    };
+    deaths.iter().filter_map(of).collect()
+}
