@@ -36,7 +36,7 @@ const CASES: [(Verb, Moment, Successor); 8] = [
     (Verb::Deploy, Moment::InTheFlip(Duration::ZERO), Successor::Later(Verb::Reconcile)),
     (Verb::Deploy, Moment::InTheFlip(Duration::from_millis(5)), Successor::Person(Verb::Rollback)),
     (Verb::Deploy, Moment::InTheFlip(Duration::from_millis(400)), Successor::Later(Verb::Deploy)),
-    (Verb::Deploy, Moment::After(Duration::from_millis(900)), Successor::Person(Verb::Abort)),
+    (Verb::Deploy, Moment::AfterEvent(9, Duration::from_millis(150)), Successor::Person(Verb::Abort)),
     (Verb::Rollback, Moment::InTheFlip(Duration::ZERO), Successor::Later(Verb::Reconcile)),
     (Verb::Sweep, Moment::AfterEvent(3, Duration::from_millis(5)), Successor::Later(Verb::Reconcile)),
 ];

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_elasticloadbalancingv2::types::{TargetHealthDescription, TargetHealthStateEnum};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -36,10 +37,17 @@ impl Service {
     pub(crate) async fn new(site: &Arc<Site>, index: usize) -> Self {
         let file = site.environment(index, "2s");
         let url = site.planted[index].1.url.clone();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(&site.sdk());
+        let blue = &site.planted[index].1.target_groups[0];
         // The dev cloud has just been started again, and its instances with it.
-        let first = format!("{url}/version");
-        until("it serves", async || client.get(&first).send().await.is_ok_and(|a| a.status().is_success())).await;
+        until("everything that was planted is healthy", async || {
+            let answer = elb.describe_target_health().target_group_arn(blue).send().await.unwrap();
+            let healthy = |d: &TargetHealthDescription| {
+                d.target_health().unwrap().state() == Some(&TargetHealthStateEnum::Healthy)
+            };
+            answer.target_health_descriptions().iter().filter(|d| healthy(d)).count() == 2
+        })
+        .await;
         let options = LoadOptions { connections: 3, rate: Some(20), ..LoadOptions::default() };
         let load = Load::start(&format!("{url}/"), options).await.unwrap();
         Self { site: site.clone(), index, file, load: Some(load), deaths: Vec::new(), tally: Tally::default() }
