@@ -111,8 +111,6 @@ impl fmt::Display for Stood {
 /// A run that took the lease of a killed one.
 #[derive(Debug, Clone)]
 pub(crate) struct Takeover {
-    /// Who took it, as it calls itself.
-    pub(crate) by: String,
     /// Whether the lease had expired.
     pub(crate) expired: bool,
     /// From the death to the entry.

@@ -174,7 +174,6 @@ fn takeovers(entries: &[Value], deaths: &[Death]) -> Vec<Takeover> {
             .take_while(|entry| entry["run"] == taken["run"])
             .find(|entry| entry["body"]["event"]["type"] == "intent");
         Some(Takeover {
-            by: body["owner"]["verb"].as_str().unwrap().to_owned(),
             expired: body["reason"].as_str().unwrap().contains("expired"),
             after: since(death.at, at(taken)),
             acted_after: acted.map(|entry| since(at(taken), at(entry))),

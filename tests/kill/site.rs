@@ -78,11 +78,6 @@ impl Site {
         Self { dev, moto, folder, endpoint, planted }
     }
 
-    /// A folder for what a test writes down.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Writes the environment file of the environment with this index, with so long a retention.
     pub(crate) fn environment(&self, index: usize, retain: &str) -> PathBuf {
         let (name, seeded) = &self.planted[index];
