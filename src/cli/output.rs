@@ -126,10 +126,12 @@ impl Output {
                     "{verb} of {environment} leaves the rest to `switchback reconcile`: {reason}; next look {next}"
                 ));
             }
-            Ending::Refused(problem) => bad("refused, nothing was changed", problem),
-            Ending::Failed(problem) => bad("the release failed and the traffic never moved", problem),
-            Ending::MovedBack(problem) => bad("the release failed and the traffic was moved back", problem),
-            Ending::Blocked(problem) => bad("stopped half-way, a person must look", problem),
+            Ending::Refused(problem) => bad(environment, "refused, nothing was changed", problem),
+            Ending::Failed(problem) => bad(environment, "the release failed and the traffic never moved", problem),
+            Ending::MovedBack(problem) => {
+                bad(environment, "the release failed and the traffic was moved back", problem)
+            }
+            Ending::Blocked(problem) => bad(environment, "stopped half-way, a person must look", problem),
         }
         exit
     }
@@ -145,7 +147,7 @@ impl Output {
             .to_string(),
         );
         match problem {
-            Some(problem) => bad(&error.headline(), &problem),
+            Some(problem) => bad(environment, &error.headline(), &problem),
             None => eprint_line(&format!("{} {error}", style("error:").for_stderr().red().bold())),
         }
         exit
@@ -163,8 +165,8 @@ fn shown(environment: &str, mut watcher: Watcher) -> (Notices, JoinHandle<()>) {
     (Notices::new(environment, sender), watcher)
 }
 
-/// Something went wrong: a headline, and what leads on.
-fn bad(headline: &str, problem: &Problem) {
-    eprint_line(&format!("{} {headline}", style("error:").for_stderr().red().bold()));
+/// Something went wrong: where, a headline, and what leads on.
+fn bad(environment: &str, headline: &str, problem: &Problem) {
+    eprint_line(&format!("{} {environment}: {headline}", style("error:").for_stderr().red().bold()));
     eprint_line(problem_text(problem).trim_end());
 }

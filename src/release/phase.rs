@@ -134,11 +134,12 @@ impl Phase {
             Self::Provisioning { .. } => Self::Provisioning { since: now },
             Self::Warming { .. } => Self::Warming { since: now },
             Self::Converging { .. } => Self::Converging { since: now },
+            // Nobody has watched the new color meanwhile.
+            Self::Baking { .. } => Self::Baking { since: now },
             Self::Clearing
             | Self::Smoke
             | Self::Staged
             | Self::Switching
-            | Self::Baking { .. }
             | Self::Retaining { .. }
             | Self::Retiring
             | Self::Done

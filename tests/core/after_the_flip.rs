@@ -102,6 +102,15 @@ fn a_baked_color_is_good_and_the_previous_one_is_kept() {
 }
 
 #[test]
+fn a_bake_that_was_blocked_begins_anew_when_it_goes_on() {
+    let mut state = state_in(Phase::Baking { since: at(0) });
+    let problem = Problem { saw: "the traffic is split".into(), expected: "all traffic on green".into(), run: vec![] };
+    state.apply(at(20), &Event::Blocked { problem }).unwrap();
+    state.apply(at(1000), &Event::Resumed).unwrap();
+    assert_eq!(waits(forward(&state, 1299, &well(green()))), Some(at(1300)));
+}
+
+#[test]
 fn a_rollback_moves_the_traffic_to_a_previous_color_that_can_take_it() {
     let state = state_in(Phase::RollingBack);
     let back = Effect::Flip { from: green(), to: blue() };

@@ -175,6 +175,7 @@ fn the_clocks_of_a_blocked_release_start_again_when_a_person_resumes() {
             Phase::Provisioning { .. } => Phase::Provisioning { since: at(5000) },
             Phase::Warming { .. } => Phase::Warming { since: at(5000) },
             Phase::Converging { .. } => Phase::Converging { since: at(5000) },
+            Phase::Baking { .. } => Phase::Baking { since: at(5000) },
             other => other.clone(),
         };
         assert_eq!(phase(&state), &expected);

@@ -13,12 +13,11 @@ use super::service::{End, Service};
 use super::site::{Site, VERSIONS};
 use crate::world::Ran;
 
-/// So many environments at the same time: while the lease of one dead run runs out, others die.
-const ENVIRONMENTS: usize = 12;
-/// So many runs are killed in each of them, at least.
-const DEATHS_EACH: usize = 9;
+/// So many environments at the same time: while the next run of one waits for what a dead one may have sent, runs of
+/// others die.
+const ENVIRONMENTS: usize = 20;
 
-/// How the lease of a dead run gets free.
+/// How the lease of a dead run gets free, where no verb comes that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lease {
     /// Nobody takes it before its time.
@@ -27,9 +26,19 @@ enum Lease {
     IsBroken,
 }
 
-/// Environments whose leases run out rather than be broken: the wait is real.
-fn lease_of(index: usize) -> Lease {
-    if index.is_multiple_of(3) { Lease::RunsOut } else { Lease::IsBroken }
+impl Lease {
+    /// In every fifth environment the wait is the real one.
+    fn of(index: usize) -> Self {
+        if index.is_multiple_of(5) { Self::RunsOut } else { Self::IsBroken }
+    }
+
+    /// So many runs are killed there, at least.
+    fn deaths(self) -> usize {
+        match self {
+            Self::RunsOut => 2,
+            Self::IsBroken => 6,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +75,7 @@ async fn a_hundred_kills_lose_no_request_and_leave_nothing_behind() {
 
 /// Runs of all verbs, most of them killed, until enough have died; then everything is put in order.
 async fn walk(mut service: Service, mut rng: Rng) -> Service {
-    while service.deaths() < DEATHS_EACH {
+    while service.deaths() < Lease::of(service.index).deaths() {
         release(&mut service, &mut rng).await;
         reconcile(&mut service, &mut rng).await;
         if rng.bool() {
@@ -156,7 +165,7 @@ impl Service {
         if status["lease"].is_null() || status["lease"]["expired"] == true {
             return;
         }
-        match lease_of(self.index) {
+        match Lease::of(self.index) {
             Lease::IsBroken => {
                 let reason = format!("its run was killed ({})", rng.u8(..));
                 self.run(&["lease", "break", "ENV", "--reason", &reason]).await.exits(0);
