@@ -8,8 +8,8 @@ use switchback::release::{
 };
 
 use crate::build::{
-    asked, at, blocks, blue, context, foreign, forward, green, only, seen, split, state_in, takes_back, targets, waits,
-    well,
+    asked, at, blocks, blue, context, foreign, forward, green, only, problem, seen, split, state_in, takes_back,
+    targets, waits, well,
 };
 
 #[test]
@@ -104,8 +104,7 @@ fn a_baked_color_is_good_and_the_previous_one_is_kept() {
 #[test]
 fn a_bake_that_was_blocked_begins_anew_when_it_goes_on() {
     let mut state = state_in(Phase::Baking { since: at(0) });
-    let problem = Problem { saw: "the traffic is split".into(), expected: "all traffic on green".into(), run: vec![] };
-    state.apply(at(20), &Event::Blocked { problem }).unwrap();
+    state.apply(at(20), &Event::Blocked { problem: problem() }).unwrap();
     state.apply(at(1000), &Event::Resumed).unwrap();
     assert_eq!(waits(forward(&state, 1299, &well(green()))), Some(at(1300)));
 }
