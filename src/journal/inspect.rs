@@ -111,7 +111,9 @@ impl Journal {
                 _ => objects.entries[at - 1].as_deref().filter(|_| readable).map(hash),
             };
             let found = match bytes {
-                None => Err((Wrong::Missing, object, format!("entry {} exists", objects.entries.len()))),
+                None => {
+                    Err((Wrong::Missing, object, format!("it is missing, but entry {} exists", objects.entries.len())))
+                }
                 Some(bytes) => self.follows(seq, bytes, before, log.as_mut()),
             };
             readable = !matches!(found, Err((Wrong::Missing | Wrong::Damaged, ..)));

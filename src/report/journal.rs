@@ -30,11 +30,15 @@ pub fn repair_text(repair: &Repair, dry_run: bool) -> String {
         (false, true) => format!("{place}: a repair would\n"),
         (false, false) => format!("{place}: done\n"),
     };
-    for step in steps {
-        text.push_str(&match step {
-            Step::Remove { object } => format!("  remove {object}\n"),
-            Step::SetAside { object, to, why } => format!("  set aside {object}\n    as {to}: {why}\n"),
-            Step::WriteSnapshot { object } => format!("  write {object} from the entries\n"),
+    for alike in steps.chunk_by(are_set_aside_alike) {
+        text.push_str(&match alike {
+            [Step::SetAside { object, to, .. }, .., Step::SetAside { object: last, to: last_to, why }] => {
+                let count = alike.len();
+                format!(
+                    "  set aside {count} objects, from {object}\n    to {last}\n    as {to}\n    to {last_to}: {why}\n"
+                )
+            }
+            alike => alike.iter().map(step_text).collect(),
         });
     }
     if !left.is_empty() {
@@ -44,6 +48,46 @@ pub fn repair_text(repair: &Repair, dry_run: bool) -> String {
     text
 }
 
+fn step_text(step: &Step) -> String {
+    match step {
+        Step::Remove { object } => format!("  remove {object}\n"),
+        Step::SetAside { object, to, why } => format!("  set aside {object}\n    as {to}: {why}\n"),
+        Step::WriteSnapshot { object } => format!("  write {object} from the entries\n"),
+    }
+}
+
+/// Whether two steps can be told in one line: thousands of entries may follow one that is missing.
+fn are_set_aside_alike(one: &Step, next: &Step) -> bool {
+    matches!((one, next), (Step::SetAside { why, .. }, Step::SetAside { why: other, .. }) if why == other)
+}
+
 fn finding_text(finding: &Finding) -> String {
     format!("  {}\n    {}\n", finding.object, finding.why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_are_set_aside_for_the_same_reason_are_told_in_one_line() {
+        let set_aside = |seq: u32, why: &str| Step::SetAside {
+            object: format!("j/{seq}.json"),
+            to: format!("j/set-aside/{seq}.json"),
+            why: why.into(),
+        };
+        let steps = (51..=123).map(|seq| set_aside(seq, "an entry before it is missing"));
+        let snapshot = set_aside(64, "it stands for an entry that is set aside");
+        let repair = Repair { place: "j".into(), steps: steps.chain([snapshot]).collect(), left: vec![] };
+        let expected = "\
+j: a repair would
+  set aside 73 objects, from j/51.json
+    to j/123.json
+    as j/set-aside/51.json
+    to j/set-aside/123.json: an entry before it is missing
+  set aside j/64.json
+    as j/set-aside/64.json: it stands for an entry that is set aside
+";
+        assert_eq!(repair_text(&repair, true), expected);
+    }
 }
