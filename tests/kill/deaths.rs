@@ -40,6 +40,15 @@ impl Verb {
             Self::Abort | Self::Sweep | Self::Reconcile => Duration::from_secs(4),
         }
     }
+
+    /// How many events it records, about.
+    fn events(self) -> usize {
+        match self {
+            Self::Deploy => 16,
+            Self::Rollback => 4,
+            Self::Abort | Self::Sweep | Self::Reconcile => 6,
+        }
+    }
 }
 
 /// The moment at which a run is killed.
@@ -60,8 +69,9 @@ impl Moment {
         match rng.u32(0..100) {
             0..12 => Self::After(up_to_ms(rng, 60)),
             12..45 => Self::After(verb.length().mul_f64(rng.f64())),
-            45..75 => Self::AfterEvent(rng.usize(1..=20), up_to_ms(rng, 120)),
-            _ => Self::InTheFlip(up_to_ms(rng, 500)),
+            45..75 => Self::AfterEvent(rng.usize(1..=verb.events()), up_to_ms(rng, 120)),
+            _ if matches!(verb, Verb::Deploy | Verb::Rollback) => Self::InTheFlip(up_to_ms(rng, 500)),
+            _ => Self::AfterEvent(rng.usize(1..=3), up_to_ms(rng, 40)),
         }
     }
 

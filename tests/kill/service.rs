@@ -17,7 +17,7 @@ use crate::world::{Ran, ami, ended, until};
 
 /// One environment of a site.
 pub(crate) struct Service {
-    site: Arc<Site>,
+    pub(crate) site: Arc<Site>,
     pub(crate) index: usize,
     file: PathBuf,
     load: Option<Load>,
@@ -51,11 +51,6 @@ impl Service {
         let options = LoadOptions { connections: 3, rate: Some(20), ..LoadOptions::default() };
         let load = Load::start(&format!("{url}/"), options).await.unwrap();
         Self { site: site.clone(), index, file, load: Some(load), deaths: Vec::new(), tally: Tally::default() }
-    }
-
-    /// How many of its runs were killed.
-    pub(crate) fn deaths(&self) -> usize {
-        self.deaths.len()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -107,6 +102,7 @@ impl Service {
             let stood = stood(&self.entries().await, pid);
             *self.tally.where_from.entry(verb).or_default().entry(stood).or_default() += 1;
             self.tally.deaths += 1;
+            self.site.somebody_died();
             return End::Killed;
         };
         *self.tally.ended.entry((verb, code)).or_default() += 1;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -48,6 +49,7 @@ pub(crate) struct Site {
     moto: Moto,
     folder: TempDir,
     endpoint: String,
+    deaths: AtomicUsize,
     pub(crate) planted: Vec<(String, Seeded)>,
 }
 
@@ -75,7 +77,17 @@ impl Site {
         let told = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await;
         let told: Value = serde_json::from_str(&told.expect("it tells where it is").unwrap().unwrap()).unwrap();
         let endpoint = told["endpoint"].as_str().unwrap().to_owned();
-        Self { dev, moto, folder, endpoint, planted }
+        Self { dev, moto, folder, endpoint, deaths: AtomicUsize::new(0), planted }
+    }
+
+    /// How many runs were killed.
+    pub(crate) fn deaths(&self) -> usize {
+        self.deaths.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more.
+    pub(crate) fn somebody_died(&self) {
+        self.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes the environment file of the environment with this index, with so long a retention.

@@ -16,6 +16,8 @@ use crate::world::Ran;
 /// So many environments at the same time: while the next run of one waits for what a dead one may have sent, runs of
 /// others die.
 const ENVIRONMENTS: usize = 20;
+/// So many runs are killed in all of them together.
+const DEATHS: usize = 104;
 
 /// How the lease of a dead run gets free, where no verb comes that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +32,6 @@ impl Lease {
     /// In every fifth environment the wait is the real one.
     fn of(index: usize) -> Self {
         if index.is_multiple_of(5) { Self::RunsOut } else { Self::IsBroken }
-    }
-
-    /// So many runs are killed there, at least.
-    fn deaths(self) -> usize {
-        match self {
-            Self::RunsOut => 2,
-            Self::IsBroken => 6,
-        }
     }
 }
 
@@ -73,9 +67,9 @@ async fn a_hundred_kills_lose_no_request_and_leave_nothing_behind() {
     site.end().await;
 }
 
-/// Runs of all verbs, most of them killed, until enough have died; then everything is put in order.
+/// Runs of all verbs, most of them killed, until enough have died everywhere; then everything is put in order.
 async fn walk(mut service: Service, mut rng: Rng) -> Service {
-    while service.deaths() < Lease::of(service.index).deaths() {
+    while service.site.deaths() < DEATHS {
         release(&mut service, &mut rng).await;
         reconcile(&mut service, &mut rng).await;
         if rng.bool() {
@@ -94,7 +88,7 @@ async fn release(service: &mut Service, rng: &mut Rng) {
     let version = others[rng.usize(..others.len())];
     service.act(rng, Verb::Deploy, version, 90).await;
     for _ in 0..rng.usize(..4) {
-        let verb = rng.choice([Verb::Rollback, Verb::Rollback, Verb::Abort, Verb::Deploy]).unwrap();
+        let verb = rng.choice([Verb::Rollback, Verb::Rollback, Verb::Abort, Verb::Abort, Verb::Deploy]).unwrap();
         service.act(rng, verb, version, 75).await;
     }
 }
@@ -134,7 +128,8 @@ pub(crate) async fn reconcile(service: &mut Service, rng: &mut Rng) {
 impl Service {
     /// Runs the verb; with this chance (of 100) it is killed at some moment. One that is not must end as it should.
     async fn act(&mut self, rng: &mut Rng, verb: Verb, version: &str, chance: u32) {
-        let moment = (rng.u32(..100) < chance).then(|| Moment::draw(verb, rng));
+        let kill = rng.u32(..100) < chance && self.site.deaths() < DEATHS;
+        let moment = kill.then(|| Moment::draw(verb, rng));
         let End::ByItself(ran) = self.go(verb, version, moment).await else { return };
         let expected: &[i32] = match verb {
             // What the dead left behind is in the way, or their lease is.
