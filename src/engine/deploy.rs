@@ -60,7 +60,7 @@ impl Engine {
             None => {}
         }
         // From here on the lease may be held, so every way out gives it back.
-        match self.begin(&mut run, wanted).await {
+        match Box::pin(self.begin(&mut run, wanted)).await {
             Ok(None) => run.drive().await,
             Ok(Some(finish)) => {
                 run.end(Ok(finish.ending.clone())).await?;

@@ -154,10 +154,10 @@ impl<'a> Run<'a> {
                 return Err(EngineError::Interrupted);
             }
             match decision {
-                Decision::Ask(questions) => self.look(questions).await?,
+                // On the heap, as every step would be as large as the largest call.
+                Decision::Ask(questions) => Box::pin(self.look(questions)).await?,
                 Decision::Act(effect) => {
                     if self.hold_lease().await? && self.facts_are_fresh() {
-                        // On the heap, as every step would be as large as the largest call.
                         Box::pin(self.act(effect)).await?;
                     }
                 }
