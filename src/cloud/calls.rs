@@ -221,6 +221,7 @@ impl<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static> Interc
         };
         if unanswered {
             self.unanswered.store(true, Ordering::Relaxed);
+            SendBefore::note_unanswered();
         }
         Ok(())
     }

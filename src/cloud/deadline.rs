@@ -6,6 +6,8 @@
 //! every attempt. The monotonic clock stands still while a machine sleeps, so the time of day has to agree.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,12 +26,14 @@ pub struct SendBefore {
     clock: Clock,
     announced: (Instant, Timestamp),
     within: Duration,
+    /// Whether an attempt of a changing call may have taken effect, or still take it, without an answer.
+    unanswered: Arc<AtomicBool>,
 }
 
 impl SendBefore {
     /// Counts from now, which must be before the announcement is written.
     pub fn starting_now(clock: &Clock, within: Duration) -> Self {
-        Self { announced: (Instant::now(), clock.now()), clock: clock.clone(), within }
+        Self { announced: (Instant::now(), clock.now()), clock: clock.clone(), within, unanswered: Arc::default() }
     }
 
     /// How much time has passed: by the clock that says more.
@@ -42,6 +46,17 @@ impl SendBefore {
     /// [`Kind::TooLate`](super::Kind::TooLate).
     pub async fn send<T>(self, change: impl Future<Output = T>) -> T {
         SEND_BEFORE.scope(self, change).await
+    }
+
+    /// Whether an attempt had no answer, also where a repetition had one: it may be on its way until the deadline.
+    pub fn an_attempt_is_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an attempt on this task had no answer.
+    pub(super) fn note_unanswered() {
+        // A call outside of any change is nobody's to wait for.
+        SEND_BEFORE.try_with(|limit| limit.unanswered.store(true, Ordering::Relaxed)).ok();
     }
 
     /// Whether the call in flight on this task may be sent now.
@@ -71,8 +86,7 @@ impl std::error::Error for TooLate {}
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_credential_types::Credentials;
@@ -164,8 +178,20 @@ mod tests {
         let awake = Clock::starting_at("2026-11-21T02:15:15Z".parse().unwrap());
         let (cloud, reached) = cloud(Duration::ZERO);
         let announced = (Instant::now(), asleep.now());
-        let error = change(&cloud, SendBefore { clock: awake, announced, within: Duration::from_secs(15) }).await;
+        let error =
+            change(&cloud, SendBefore { announced, ..SendBefore::starting_now(&awake, Duration::from_secs(15)) }).await;
         assert_eq!((error.kind, reached.load(Ordering::Relaxed)), (Kind::TooLate, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_knows_of_its_attempts_without_an_answer() {
+        let clock = Clock::starting_at("2026-11-21T02:15:00Z".parse().unwrap());
+        let (cloud, _) = cloud(Duration::ZERO);
+        let limit = SendBefore::starting_now(&clock, Duration::from_secs(15));
+        limit.clone().send(cloud.instances("shop", &Color::new("blue"))).await.expect_err("AWS is broken");
+        assert!(!limit.an_attempt_is_unanswered(), "a question changes nothing");
+        limit.clone().send(cloud.write_rule("arn:rule", vec![])).await.expect_err("AWS is broken");
+        assert!(limit.an_attempt_is_unanswered());
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,7 +51,9 @@ impl Run<'_> {
             Ok(reading) => reading,
             Err(against) => return self.not_sent(&effect, against).await,
         };
-        let result = match tokio::time::timeout(limits.call, send_before.send(self.call(&effect, &reading))).await {
+        let call = send_before.clone().send(self.call(&effect, &reading));
+        let result = match tokio::time::timeout(limits.call, call).await {
+            Ok(Ok(change)) if send_before.an_attempt_is_unanswered() => EffectResult::Repeated { change },
             Ok(Ok(change)) => EffectResult::Accepted { change },
             Ok(Err(error)) if error.kind == Kind::TooLate && !error.outcome_unknown() => {
                 return self.not_sent(&effect, Against::late(&error.to_string())).await;
@@ -60,7 +62,7 @@ impl Run<'_> {
             Ok(Err(error)) => EffectResult::Refused { problem: self.explain(&effect, &error) },
             Err(_) => self.unknown(format!("no answer within {} s", limits.call.as_secs())),
         };
-        let accepted = matches!(result, EffectResult::Accepted { .. });
+        let accepted = matches!(result, EffectResult::Accepted { .. } | EffectResult::Repeated { .. });
         self.record(Event::Outcome { result }).await?;
         if matches!(effect, Effect::Flip { .. }) {
             self.memory.traffic_moved();

@@ -99,6 +99,7 @@ pub(in crate::journal) fn events() -> Vec<Event> {
         Event::SmokePassed,
         Event::Outcome { result: EffectResult::Accepted { change: None } },
         Event::Outcome { result: EffectResult::Accepted { change: Some("/change/C1".into()) } },
+        Event::Outcome { result: EffectResult::Repeated { change: None } },
         Event::Outcome { result: EffectResult::Refused { problem: problem() } },
         Event::Outcome { result: EffectResult::Unknown { saw: "no answer within 10 s".into() } },
         Event::Outcome { result: EffectResult::NotSent { why: Unsent::Late, saw: "the process stood still".into() } },

@@ -112,7 +112,7 @@ impl Sum {
                 self.open.clear();
                 let call = self.in_flight.take();
                 match result {
-                    EffectResult::Unknown { .. } => self.unsettled.extend(call),
+                    EffectResult::Unknown { .. } | EffectResult::Repeated { .. } => self.unsettled.extend(call),
                     EffectResult::Accepted { .. } | EffectResult::Refused { .. } | EffectResult::NotSent { .. } => {}
                 }
             }

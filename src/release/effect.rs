@@ -66,6 +66,13 @@ pub enum EffectResult {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<String>,
     },
+    /// AWS accepted it on a repetition, after an attempt that had no answer: that attempt may still land, until the
+    /// deadline, also on what somebody has changed since.
+    Repeated {
+        /// Id of the DNS change, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
     /// AWS refused it; nothing changed.
     Refused {
         /// What AWS said, and what to do about it.

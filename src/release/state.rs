@@ -18,7 +18,7 @@ pub struct State {
     pub occupants: BTreeMap<Color, Occupant>,
     /// When the traffic was last moved by us.
     pub last_flip: Option<Timestamp>,
-    /// The mutating call that was announced and whose outcome is not recorded.
+    /// The mutating call that was announced and may still land: its outcome is not recorded, or an attempt had no answer.
     pub pending: Option<Pending>,
     /// Until when an earlier call, whose outcome was never learned, may still land.
     pub late_until: Option<Timestamp>,
@@ -272,10 +272,10 @@ impl State {
                     release.unsent = 0;
                 }
                 match result {
-                    EffectResult::Accepted { change } => {
+                    EffectResult::Accepted { change } | EffectResult::Repeated { change } => {
                         release.unanswered = 0;
-                        match pending.effect {
-                            Effect::Launch { subnet, .. } => drop(release.launched.insert(subnet)),
+                        match &pending.effect {
+                            Effect::Launch { subnet, .. } => drop(release.launched.insert(subnet.clone())),
                             Effect::Flip { .. } => {
                                 if let Some(spreading) = &mut self.spreading {
                                     spreading.change.clone_from(change);
@@ -285,6 +285,10 @@ impl State {
                             | Effect::Register { .. }
                             | Effect::Deregister { .. }
                             | Effect::Terminate { .. } => {}
+                        }
+                        if matches!(result, EffectResult::Repeated { .. }) {
+                            // A copy of it may still land.
+                            self.pending = Some(pending);
                         }
                     }
                     EffectResult::Refused { problem } => {

@@ -32,7 +32,7 @@ fn event_line(event: &Event) -> Option<String> {
         Event::Warmed => "warming      every target is healthy".into(),
         Event::SmokePassed => "smoke        the smoke checks passed".into(),
         Event::Intent { effect, .. } => format!("             {}", effect.describe()),
-        Event::Outcome { result: EffectResult::Accepted { .. } } => return None,
+        Event::Outcome { result: EffectResult::Accepted { .. } | EffectResult::Repeated { .. } } => return None,
         Event::Outcome { result: EffectResult::Refused { problem } } => {
             format!("             refused: {}", problem.saw)
         }

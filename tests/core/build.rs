@@ -257,6 +257,7 @@ pub(crate) fn all_events() -> Vec<Event> {
     list.retain(|e| !matches!(e, Event::Intent { .. }));
     list.extend(all_effects().into_iter().map(|effect| Event::Intent { effect, deadline: at(60) }));
     list.push(Event::Outcome { result: EffectResult::Accepted { change: None } });
+    list.push(Event::Outcome { result: EffectResult::Repeated { change: None } });
     list.push(Event::Outcome { result: EffectResult::Refused { problem: problem() } });
     list.push(Event::Outcome { result: EffectResult::Unknown { saw: "a time-out".into() } });
     for why in [Unsent::ForeignWriter, Unsent::Unread, Unsent::Late] {

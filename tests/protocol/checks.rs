@@ -61,6 +61,11 @@ fn three_runs() {
     holds(&[(Deploy, 0), (Abort, 0), (Reconcile, 0)], [0, 0, 0], &[]);
 }
 
+#[test]
+fn a_call_that_is_repeated_below() {
+    holds(&[(Deploy, 0), (Rollback, 0)], [0, 0, 1], &[]);
+}
+
 /// Without that step of the protocol the search finds an accident.
 #[track_caller]
 fn is_needed(left_out: LeftOut, runs: &[(WhatFor, u8)], faults: [u8; 3]) {
@@ -106,4 +111,14 @@ fn without_a_deadline_for_sending_there_is_an_accident() {
 #[test]
 fn without_fencing_there_is_an_accident() {
     is_needed(LeftOut::Fencing, &[(Deploy, 0), (Abort, 0)], [0, 0, 0]);
+}
+
+#[test]
+fn without_a_thought_for_repetitions_there_is_an_accident() {
+    is_needed(LeftOut::Repetitions, &[(Deploy, 0), (Abort, 0)], [0, 0, 1]);
+}
+
+#[test]
+fn where_old_facts_are_taken_for_new_ones_there_is_an_accident() {
+    is_needed(LeftOut::AsOfTheLook, &[(Deploy, 1), (Abort, 0)], [0, 1, 0]);
 }

@@ -90,7 +90,9 @@ impl Journal {
             let Body::Event(event) = entry.body else { continue };
             match &*event.event() {
                 Event::Intent { .. } => unsettled.extend(in_flight.replace(entry.old)),
-                Event::Outcome { result: EffectResult::Unknown { .. } } => unsettled.extend(in_flight.take()),
+                Event::Outcome { result: EffectResult::Unknown { .. } | EffectResult::Repeated { .. } } => {
+                    unsettled.extend(in_flight.take());
+                }
                 Event::Outcome { .. } => in_flight = None,
                 _ => {}
             }

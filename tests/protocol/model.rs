@@ -139,13 +139,15 @@ impl World {
             Action::Answer(i) | Action::AnswerToARepeat(i) => {
                 let at = self.call_of(&self.runners[i]).expect("its call is under way");
                 let call = self.air[at];
-                if matches!(action, Action::AnswerToARepeat(_)) {
+                let result = if matches!(action, Action::AnswerToARepeat(_)) {
                     self.repeats_left -= 1;
+                    Ended::Repeated
                 } else {
                     self.air.remove(at);
-                }
+                    Ended::Accepted
+                };
                 self.land(call);
-                self.runners[i].stage = Stage::Ended { call: call.intent, result: Ended::Accepted };
+                self.runners[i].stage = Stage::Ended { call: call.intent, result };
             }
             Action::GiveUp(i) => {
                 let Stage::Sent { call } = self.runners[i].stage else { panic!("nothing is sent") };
@@ -187,7 +189,11 @@ impl World {
     /// The journal, a line per entry, and where everything stands.
     pub(crate) fn tell(&self) -> String {
         let entry = |e: &crate::journal::Entry| match e.body {
-            Body::Event(id) => format!("  {} {:?}", e.run, id.event()),
+            Body::Event(id) => match &*id.event() {
+                Event::Intent { effect, .. } => format!("  {} about to {}", e.run, effect.describe()),
+                Event::Outcome { result } => format!("  {} {result:?}", e.run),
+                other => format!("  {} {}", e.run, other.name()),
+            },
             body @ (Body::Lease | Body::Released) => format!("  {} {body:?}", e.run),
         };
         let lines: Vec<_> = self.journal.entries.iter().map(entry).collect();

@@ -28,6 +28,10 @@ pub(crate) enum LeftOut {
     SendDeadline,
     /// A run that lost its lease goes on.
     Fencing,
+    /// What was seen a while ago is taken for what is so now.
+    AsOfTheLook,
+    /// A call that was answered is over, however many attempts it took.
+    Repetitions,
 }
 
 /// Where a run stands between two of its steps.
@@ -54,6 +58,8 @@ pub(crate) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ended {
     Accepted,
+    /// Accepted, and an earlier attempt is still under way.
+    Repeated,
     Unknown,
     NotSent,
 }
@@ -225,7 +231,12 @@ impl Runner {
             return None;
         };
         match decision {
-            Decision::Ask(questions) => self.seen.look(aws, journal.old(), &questions),
+            Decision::Ask(questions) => {
+                self.seen.look(aws, journal.old(), &questions);
+                if left_out == Some(LeftOut::AsOfTheLook) {
+                    self.seen.as_of = None;
+                }
+            }
             Decision::Act(effect) => {
                 if self.hold_lease(journal, left_out) {
                     let call = EventId::of(&Event::Intent { effect, deadline: now() });
@@ -311,6 +322,8 @@ impl Runner {
         let saw = || String::from("no answer");
         let result = match ended {
             Ended::Accepted => EffectResult::Accepted { change: None },
+            Ended::Repeated if left_out == Some(LeftOut::Repetitions) => EffectResult::Accepted { change: None },
+            Ended::Repeated => EffectResult::Repeated { change: None },
             Ended::Unknown => EffectResult::Unknown { saw: saw() },
             Ended::NotSent => EffectResult::NotSent { why: Unsent::Late, saw: saw() },
         };
@@ -322,6 +335,9 @@ impl Runner {
         }
         self.acted = true;
         self.seen = Seen::default();
-        self.stage = if ended == Ended::Accepted { Stage::Deciding } else { Stage::Waiting };
+        self.stage = match ended {
+            Ended::Accepted | Ended::Repeated => Stage::Deciding,
+            Ended::Unknown | Ended::NotSent => Stage::Waiting,
+        };
     }
 }
