@@ -28,7 +28,7 @@ pub(crate) enum LeftOut {
     SendDeadline,
     /// A run that lost its lease goes on.
     Fencing,
-    /// What was seen a while ago is taken for what is so now.
+    /// What was seen a while ago is taken for what is so now, also where a call's outcome is not known.
     AsOfTheLook,
     /// A call that was answered is over, however many attempts it took.
     Repetitions,
@@ -289,7 +289,8 @@ impl Runner {
         }
         if !waits || left_out == Some(LeftOut::TakeoverBeforeTheWait) {
             self.settled = true;
-            let unchanged = unchanged && (unsettled.is_empty() || left_out == Some(LeftOut::LookAfterTheWait));
+            let careless = matches!(left_out, Some(LeftOut::LookAfterTheWait | LeftOut::AsOfTheLook));
+            let unchanged = unchanged && (unsettled.is_empty() || careless);
             if !unchanged {
                 self.seen = Seen::default();
             }
