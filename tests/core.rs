@@ -4,6 +4,8 @@
 
 #[path = "core/admission.rs"]
 mod admission;
+#[path = "core/adopting.rs"]
+mod adopting;
 #[path = "core/after_the_flip.rs"]
 mod after_the_flip;
 #[path = "core/build.rs"]

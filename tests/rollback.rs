@@ -18,12 +18,13 @@ async fn released() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollback_reads_the_switch_and_the_health_at_once_then_writes_then_reads_back() {
+async fn a_rollback_reads_switch_and_health_at_once_compares_writes_and_reads_back() {
     let world = released().await;
     let load = world.load().await;
     world.run(&["rollback", "ENV"]).await.exits(0).says("the traffic goes to blue again");
     world.answers("v0").await;
-    let expected = [("elbv2:DescribeListeners", 2), ("elbv2:DescribeTargetHealth", 1), ("elbv2:ModifyListener", 1)];
+    // The switch: to decide, once more right before the write, and read back.
+    let expected = [("elbv2:DescribeListeners", 3), ("elbv2:DescribeTargetHealth", 1), ("elbv2:ModifyListener", 1)];
     assert_eq!(world.dev.calls(), BTreeMap::from(expected.map(|(call, n)| (call.to_owned(), n))));
     world.no_request_failed(load).await;
     world.end().await;

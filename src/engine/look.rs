@@ -30,6 +30,9 @@ pub(super) struct Eyes {
     /// Private endpoints of colors that the journal does not know (made before switchback came).
     endpoints: BTreeMap<Color, Vec<SocketAddr>>,
     failed: u32,
+    /// The questions that had no answer when they were last asked. Those of a decision come in several looks, so a look
+    /// without a failure does not mean that these would have an answer now.
+    failing: BTreeSet<Question>,
     warned_of_likeness: bool,
 }
 
@@ -76,14 +79,20 @@ impl Run<'_> {
         let mut failure = None;
         for (question, answer) in slow.into_iter().chain(quick).zip(answers) {
             match (answer, question) {
-                (Ok(answer), _) => self.take_in(answer),
+                (Ok(answer), _) => {
+                    self.eyes.failing.remove(question);
+                    self.take_in(answer);
+                }
                 (Err(error), Question::Targets(color)) if self.goal == (Goal::Rollback { force: true }) => {
                     // Health that cannot be read must not keep a forced rollback: nothing counts as healthy.
                     let text = format!("the health of {color} is not known: {error}");
                     self.engine.notices.tell(Notice::Warning { text });
                     self.take_in(Answer::Targets(color.clone(), Targets::default()));
                 }
-                (Err(error), _) if error.transient() => failure = Some(error),
+                (Err(error), _) if error.transient() => {
+                    self.eyes.failing.insert(question.clone());
+                    failure = Some(error);
+                }
                 (Err(error), _) => return Err(error.into()),
             }
         }
@@ -91,7 +100,9 @@ impl Run<'_> {
         let now = self.now();
         self.memory.note(&self.facts.only(&questions), now);
         let Some(error) = failure else {
-            self.eyes.failed = 0;
+            if self.eyes.failing.is_empty() {
+                self.eyes.failed = 0;
+            }
             return Ok(());
         };
         self.eyes.failed += 1;

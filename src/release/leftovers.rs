@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::decide::{Decision, Ending, Step, ask};
-use super::forward::UNSENT_MAX;
+use super::refusal::UNSENT_MAX;
 use super::takedown::{take_down_only, unless_used};
 use super::{Color, Effect, Event, InstanceFact, Phase, Question};
 

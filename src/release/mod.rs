@@ -25,6 +25,7 @@ mod pins;
 mod problem;
 mod reconcile;
 mod references;
+mod refusal;
 mod silence;
 mod state;
 mod takedown;

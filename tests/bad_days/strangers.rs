@@ -130,8 +130,29 @@ async fn what_somebody_took_back_while_a_release_bakes_can_be_given_again() {
 #[tokio::test]
 async fn what_somebody_took_back_while_a_release_bakes_can_be_made_the_truth() {
     let (world, load, run) = somebody_flips_back().await;
-    let command = format!("switchback rollback {} --force #", shown(&world.env()));
+    let command = format!("switchback adopt {} #", shown(&world.env()));
     assert!(run.iter().any(|r| r.starts_with(&command)), "{run:#?}");
+    assert!(
+        run.iter().any(|r| r.starts_with("aws cloudtrail lookup-events ") && r.contains("ModifyListener")),
+        "{run:#?}"
+    );
+    let adopt = world.run(&["adopt", "ENV", "--reason", "v1 lost carts"]).await.exits(0);
+    adopt.says("takes the traffic on blue as right: v1 lost carts");
+    world.no_request_failed(load).await;
+    world.is_sound("v0", Idle::Kept("v1")).await;
+    let status = world.status().await;
+    assert_eq!(status["release"]["adopted"]["reason"], "v1 lost carts", "{status:#}");
+    assert_eq!(status["release"]["phase"], "rolled-back", "{status:#}");
+    world.run(&["status", "ENV"]).await.exits(0);
+    world.run(&["adopt", "ENV"]).await.exits(0).says("nothing to adopt");
+    world.deploy("v2").await.exits(0);
+    world.is_sound("v2", Idle::Kept("v0")).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_while_a_release_bakes_is_also_right_by_a_forced_rollback() {
+    let (world, load, _) = somebody_flips_back().await;
     world.run(&["rollback", "ENV", "--force"]).await.exits(0);
     world.no_request_failed(load).await;
     world.is_sound("v0", Idle::Kept("v1")).await;

@@ -6,7 +6,7 @@ use switchback::release::{
 
 use crate::build::{all_phases, at, blocked, blue, foreign, green, only, pins, split, state_in, target, targets, well};
 
-fn request(image: &str) -> Request {
+pub(crate) fn request(image: &str) -> Request {
     Request {
         release: ReleaseId::new("r3"),
         image: image.into(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use switchback::release::{
     Announced, Decision, Effect, EffectResult, Event, Facts, Goal, HealthState, InstanceState, Memory, Pending, Phase,
-    ProbeAnswer, Question, RecordPin, RoutePin, Spreading, State, SwitchPin, decide,
+    ProbeAnswer, Question, RecordPin, References, RoutePin, Sender, Spreading, State, SwitchPin, UsedGroup, decide,
 };
 
 use crate::build::{at, blocks, blue, context, green, instance, next, seen, state_in, targets, waits, well};
@@ -249,4 +249,22 @@ fn a_takedown_that_never_shows_asks_for_a_person() {
     let effect = Effect::Deregister { color: green(), instances: vec!["g1".into(), "g2".into()] };
     state.release.as_mut().unwrap().announced = Some(Announced { effect, at: at(0), times: 5 });
     assert!(blocks(down(&state, 1000, &well(blue()))).contains("never showed"));
+}
+
+#[test]
+fn a_color_that_something_still_uses_is_not_touched_and_what_uses_it_is_named() {
+    let sender = Sender { place: "the rule 7".into(), weight: Some(5), run: "aws elbv2 describe-rules".into() };
+    for (state, idle, mut facts) in takedowns() {
+        facts.references.clear();
+        let expected = Decision::Ask(BTreeSet::from([Question::References(idle.clone())]));
+        assert_eq!(clearing_too(&state, 1000, &facts), expected, "asked right before, and not before");
+        let used = References { senders: vec![sender.clone()], others: vec![] };
+        facts.references.insert(idle.clone(), used);
+        assert!(blocks(clearing_too(&state, 1000, &facts)).contains("the rule 7 sends traffic"));
+        let serves = facts.instances[&idle][0].id.clone();
+        let group =
+            UsedGroup { arn: "arn:x".into(), place: "a rule".into(), targets: vec![serves.clone()], run: "".into() };
+        facts.references.insert(idle.clone(), References { senders: vec![], others: vec![group] });
+        assert!(blocks(clearing_too(&state, 1000, &facts)).contains(&serves));
+    }
 }

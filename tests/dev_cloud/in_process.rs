@@ -17,9 +17,11 @@ use super::support::{Rig, V0, V1, code};
 mod convergence;
 mod counting;
 mod determinism;
+mod meddling;
 mod observing;
 mod phases;
 pub(super) mod release;
+mod strangers;
 mod throttled;
 
 /// What a minute of AWS is, with nothing made quicker.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{PathPatternConditionConfig, RuleCondition};
 use jiff::Timestamp;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use switchback::dev::faults::Fault;
 use switchback::dev::load::{Load, LoadOptions};
@@ -57,9 +58,18 @@ impl Stage {
 
     /// With this environment file.
     pub(super) fn on(rig: Rig, environment: &str) -> Self {
+        Self::on_store(rig, environment, Arc::new(InMemory::new()))
+    }
+
+    /// With the journal in this store.
+    pub(super) async fn with_journal(options: DevOptions, release: &str, store: Arc<dyn ObjectStore>) -> Self {
+        Self::on_store(rig(options, Seed::new(V0)).await, &format!("{HEAD}release: {release}\n"), store)
+    }
+
+    fn on_store(rig: Rig, environment: &str, store: Arc<dyn ObjectStore>) -> Self {
         let mut file = NamedTempFile::with_suffix(".yaml").unwrap();
         file.write_all(environment.as_bytes()).unwrap();
-        let journal = Journal::with_store(Arc::new(InMemory::new()), "shop");
+        let journal = Journal::with_store(store, "shop");
         let journal = journal.with_clock(rig.cloud.clock().clone()).with_chance(rig.cloud.chance().fork());
         let (sender, told) = unbounded_channel();
         Self { rig, journal, file, sender, told, seen: Vec::new() }
