@@ -250,7 +250,7 @@ impl Step<'_> {
         self.may_still_land().unwrap_or_else(|| Decision::Act(Effect::Flip { from: from.clone(), to: to.clone() }))
     }
 
-    fn has_all_traffic(&self, expected: &Color) -> bool {
+    pub(super) fn has_all_traffic(&self, expected: &Color) -> bool {
         matches!(&self.facts.traffic, Some(Traffic::Only { color, .. }) if color == expected)
     }
 
