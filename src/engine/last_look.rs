@@ -52,7 +52,8 @@ impl Run<'_> {
         if bug(Bug::NoCompareBeforeWrite) {
             return Ok(before.clone());
         }
-        let looks = async { tokio::join!(self.engine.cloud.traffic(pins), self.still_used(effect, pins)) };
+        // On the heap, as the run itself: the SDK's futures are large.
+        let looks = Box::pin(async { tokio::join!(self.engine.cloud.traffic(pins), self.still_used(effect, pins)) });
         let (now, used) = tokio::time::timeout(left, looks)
             .await
             .map_err(|_| Against::late("the look right before took too long"))?;
