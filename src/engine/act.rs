@@ -51,7 +51,7 @@ impl Run<'_> {
             Ok(reading) => reading,
             Err(against) => return self.not_sent(&effect, against).await,
         };
-        let call = send_before.clone().send(self.call(&effect, &reading));
+        let call = send_before.clone().send(Box::pin(self.call(&effect, &reading)));
         let result = match tokio::time::timeout(limits.call, call).await {
             Ok(Ok(change)) if send_before.an_attempt_is_unanswered() => EffectResult::Repeated { change },
             Ok(Ok(change)) => EffectResult::Accepted { change },

@@ -39,7 +39,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: what had begun is in the journal.
     pub async fn deploy(&self, wanted: &DeployRequest) -> Result<Finish, EngineError> {
-        self.deploy_once_free(wanted, Duration::ZERO).await
+        Box::pin(self.deploy_once_free(wanted, Duration::ZERO)).await
     }
 
     /// The same, but waits until whoever holds the lease is done or dead, so long at most.
@@ -54,7 +54,7 @@ impl Engine {
         match on_its_way(&run.state, &wanted.image, &self.typed) {
             Some(Ok(())) => {
                 run.tell_that_it_continues();
-                return run.drive().await;
+                return Box::pin(run.drive()).await;
             }
             Some(Err(problem)) => return Ok(Finish::before_anything(Ending::Refused(problem), None)),
             None => {}
@@ -63,10 +63,10 @@ impl Engine {
         match Box::pin(self.begin(&mut run, wanted)).await {
             Ok(None) => run.drive().await,
             Ok(Some(finish)) => {
-                run.end(Ok(finish.ending.clone())).await?;
+                Box::pin(run.end(Ok(finish.ending.clone()))).await?;
                 Ok(finish)
             }
-            Err(error) => run.end(Err(error)).await,
+            Err(error) => Box::pin(run.end(Err(error))).await,
         }
     }
 
@@ -149,7 +149,7 @@ impl Engine {
         pins: &Pins,
         questions: &[crate::release::Question],
     ) -> Result<(Facts, Option<Reading>), EngineError> {
-        let answers = try_join_all(questions.iter().map(|q| plain_answer(self, pins, q))).await?;
+        let answers = try_join_all(questions.iter().map(|q| Box::pin(plain_answer(self, pins, q)))).await?;
         let (mut facts, mut reading) = (Facts::default(), None);
         for answer in answers {
             match answer {

@@ -58,7 +58,7 @@ impl Run<'_> {
         let (slow, quick): (Vec<_>, Vec<_>) =
             questions.iter().partition(|q| matches!(q, Question::Smoke(_) | Question::Probe { .. }));
         let ask = async |questions: &[&'_ Question]| {
-            join_all(questions.iter().map(|q| answer(engine, state, release, eyes, q))).await
+            join_all(questions.iter().map(|q| Box::pin(answer(engine, state, release, eyes, q)))).await
         };
         let all = async {
             let slowly = ask(&slow).await;

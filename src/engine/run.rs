@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 Decision::Record(event) => {
-                    if self.hold_lease().await? {
+                    if Box::pin(self.hold_lease()).await? {
                         let makes_facts_old = event.makes_facts_old();
                         self.record(event).await?;
                         if makes_facts_old || !self.facts_are_fresh() {
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 Decision::Wait { reason, until } => {
-                    if self.hold_lease().await? {
+                    if Box::pin(self.hold_lease()).await? {
                         self.wait(reason, until).await?;
                     }
                 }
