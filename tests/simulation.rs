@@ -7,11 +7,13 @@ mod simulation {
     mod boundary;
     mod clients;
     mod exhaustive;
+    mod directed;
     mod first;
     mod generate;
     mod hunt;
     mod judge;
     mod plan;
+    mod planted;
     mod random;
     mod run;
     mod runner;

@@ -23,7 +23,9 @@ pub(crate) fn small(mut runners: Vec<RunnerPlan>) -> Plan {
     Plan {
         seed: 0,
         environments: vec![shop],
-        images: vec![Behavior::Well, Behavior::Well],
+        images: vec![Behavior::Well; 4],
+        propagation_ms: 2_000,
+        node_skew_ms: 1_000,
         runners,
         schedule: None,
         events: Vec::new(),

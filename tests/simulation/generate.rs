@@ -34,7 +34,15 @@ impl Plan {
         let schedule = lots.happens(80).then(|| lots.schedule(environments.len(), span_ms));
         let mut events: Vec<_> = (0..lots.below(7)).map(|_| lots.event(environments.len(), span_ms)).collect();
         events.sort_by_key(|event| event.at_ms);
-        Self { seed, environments, images, runners, schedule, events, calm_ms: span_ms + 5 * MINUTE }
+        // AWS promises no time; what is usual is seconds.
+        let propagation_ms = match lots.below(20) {
+            0..=11 => lots.below(4 * SECOND),
+            12..=16 => lots.between(4 * SECOND, 20 * SECOND),
+            _ => lots.between(20 * SECOND, 70 * SECOND),
+        };
+        let node_skew_ms = lots.pick(&[0, SECOND, 3 * SECOND, 15 * SECOND]);
+        let calm_ms = span_ms + 5 * MINUTE;
+        Self { seed, environments, images, propagation_ms, node_skew_ms, runners, schedule, events, calm_ms }
     }
 
     /// How many parts can be taken out of it, one by one.

@@ -3,6 +3,8 @@
 //! A plan and the code decide everything: two runs of one plan are the same run. Times are milliseconds since the start
 //! of the run, after the first versions are healthy.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A run.
@@ -14,6 +16,10 @@ pub(crate) struct Plan {
     pub(crate) environments: Vec<EnvironmentPlan>,
     /// How the program of each version behaves; the number of a version is its place here, and 0 is live at the start.
     pub(crate) images: Vec<Behavior>,
+    /// How long the first node of a load balancer takes to follow a change of its rules.
+    pub(crate) propagation_ms: u64,
+    /// How much later than the first node the last one does.
+    pub(crate) node_skew_ms: u64,
     /// Processes of switchback that somebody starts.
     pub(crate) runners: Vec<RunnerPlan>,
     /// The scheduler that runs `reconcile` for every environment.
@@ -263,6 +269,18 @@ pub(crate) enum WorldEvent {
         /// For how long.
         for_ms: u64,
     },
+}
+
+impl WorldEvent {
+    /// How long it lasts; what happens in an instant lasts no time.
+    pub(crate) fn lasts(&self) -> Duration {
+        match self {
+            Self::Storm { for_ms, .. } | Self::Hang { for_ms, .. } | Self::Shortage { for_ms } => {
+                Duration::from_millis(*for_ms)
+            }
+            Self::Kill { .. } | Self::Retire { .. } | Self::Foreign { .. } | Self::Squat { .. } => Duration::ZERO,
+        }
+    }
 }
 
 /// What calls meet in a storm.

@@ -138,13 +138,13 @@ fn options(plan: &Plan) -> DevOptions {
     DevOptions {
         seed: Some(plan.seed),
         catalogue: Catalogue { images },
-        propagation: late(3, 4_000),
+        propagation: Duration::from_millis(plan.propagation_ms),
         run_delay: Duration::from_secs(5) + late(7, 20_000),
         consistency_delay: late(11, 8_000),
         status_delay: Duration::from_secs(120),
         balancing: BalancingOptions {
             nodes_per_zone: 1,
-            node_skew: late(17, 3_000),
+            node_skew: Duration::from_millis(plan.node_skew_ms),
             registration: Duration::from_secs(1),
             ..BalancingOptions::default()
         },

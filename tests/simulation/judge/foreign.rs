@@ -7,8 +7,10 @@ use super::Invariant;
 use super::scene::{By, Call, Deed, Scene};
 use switchback::release::Event;
 
-/// From the comparison to the request: answers may be some seconds late, and the request some more on its way.
-const UNSEEN_FOR: Duration = Duration::from_secs(6);
+/// From the comparison to the request, in good weather.
+const UNSEEN_FOR: Duration = Duration::from_millis(500);
+/// The same in a storm: answers come late or are old, and attempts are repeated.
+const UNSEEN_FOR_IN_A_STORM: Duration = Duration::from_secs(20);
 
 pub(super) struct Foreign;
 
@@ -35,7 +37,8 @@ impl Invariant for Foreign {
             written.at > theirs.0 && matches!(event.name(), "release-started" | "adopted")
                 || written.at > theirs.0 && matches!(event, Event::Resumed)
         });
-        let in_time = call.left.unwrap_or_else(|| scene.now()) > theirs.0 + UNSEEN_FOR;
+        let unseen_for = if scene.storms(Duration::from_secs(30)) { UNSEEN_FOR_IN_A_STORM } else { UNSEEN_FOR };
+        let in_time = call.left.unwrap_or_else(|| scene.now()) > theirs.0 + unseen_for;
         let ours_since = site.events().any(|(written, event)| {
             written.at > theirs.0 && matches!(event, Event::Switched | Event::RolledBack { .. })
         });

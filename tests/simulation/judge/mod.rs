@@ -6,6 +6,7 @@
 //! | `clients` | no request fails that would not have failed without a release |
 //! | `writers` | two processes never interleave writes on one environment |
 //! | `rollbacks` | while a color is retained, a rollback succeeds in one command |
+//! | `promises` | a deploy that nothing disturbs succeeds |
 //! | `live` | nothing that has traffic is deregistered, drained or terminated by us |
 //! | `strangers` | nothing without our tags is changed |
 //! | `intents` | the journal explains every write, and no call leaves after its time |
@@ -19,6 +20,7 @@ mod flips;
 mod foreign;
 mod intents;
 mod live;
+mod promises;
 mod proof;
 mod rollbacks;
 mod scene;
@@ -95,6 +97,7 @@ impl Judge {
             Box::new(clients::Clients::default()),
             Box::new(writers::Writers::default()),
             Box::new(rollbacks::Rollbacks::default()),
+            Box::new(promises::Promises::default()),
             Box::new(live::Live),
             Box::new(strangers::Strangers),
             Box::new(intents::Intents),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use switchback::release::Phase;
 
-use super::super::plan::{Verb, WorldEvent};
+use super::super::plan::Verb;
 use super::super::trace::{Line, What};
 use super::Invariant;
 use super::scene::{By, Scene, Site};
@@ -89,13 +89,7 @@ fn disturbed(scene: &Scene, environment: usize, color: usize, began: Duration) -
     let sick = site.healthy[color].back_to(began).any(|healthy| *healthy < needed);
     let weather = scene.plan.events.iter().any(|event| {
         let at = Duration::from_millis(event.at_ms);
-        let lasts = match &event.what {
-            WorldEvent::Storm { for_ms, .. } | WorldEvent::Hang { for_ms, .. } | WorldEvent::Shortage { for_ms } => {
-                Duration::from_millis(*for_ms)
-            }
-            _ => Duration::ZERO,
-        };
-        at <= scene.now() && at + lasts + Duration::from_secs(30) >= began
+        at <= scene.now() && at + event.what.lasts() + Duration::from_secs(30) >= began
     });
     sick || weather || scene.now() > began + TAKES
 }

@@ -11,7 +11,7 @@ use switchback::journal::{Body, Entry, RunId};
 use switchback::release::{Color, Event, Phase, Release, State};
 use tokio::time::Instant;
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, WorldEvent};
 use super::super::trace::{Line, What};
 use super::super::world::{BUCKET, World};
 
@@ -428,6 +428,16 @@ impl Scene {
     /// When somebody else wrote which weights.
     pub(crate) fn foreign_writes(&self, site: usize) -> impl DoubleEndedIterator<Item = (Duration, [u32; 2])> {
         self.sites[site].foreign.iter().copied()
+    }
+
+    /// Whether calls meet faults, or did so this short a time ago.
+    pub(crate) fn storms(&self, ago: Duration) -> bool {
+        self.plan.events.iter().any(|event| {
+            let at = Duration::from_millis(event.at_ms);
+            matches!(event.what, WorldEvent::Storm { .. })
+                && at <= self.now()
+                && at + event.what.lasts() + ago >= self.now()
+        })
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<usize> {
