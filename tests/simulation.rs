@@ -6,8 +6,8 @@
 mod simulation {
     mod boundary;
     mod clients;
-    mod exhaustive;
     mod directed;
+    mod exhaustive;
     mod first;
     mod generate;
     mod hunt;

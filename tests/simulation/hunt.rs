@@ -18,6 +18,8 @@ use super::trace::{Line, What};
 const SHRINKS_MAX: usize = 150;
 /// So many failing seeds are kept; the rest is counted.
 const FAILURES_KEPT: usize = 20;
+/// The stack of a thread that plays a plan.
+const STACK_BYTES: usize = 32 << 20;
 
 /// What is run.
 #[derive(Debug, Clone, Copy)]
@@ -56,25 +58,17 @@ pub(crate) struct Tally {
 impl Hunt {
     /// Plays all its plans.
     pub(crate) fn run(&self) -> Tally {
-        let (next, stop) = (AtomicU64::new(self.from), AtomicBool::new(false));
-        let (began, end) = (Instant::now(), self.from.saturating_add(self.seeds));
-        let tally = Mutex::new(Tally::default());
-        std::thread::scope(|scope| {
-            for _ in 0..self.jobs.max(1) {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= end {
-                            break;
-                        }
-                        let report = play(&Plan::of_seed(seed), self.bug);
-                        if !report.violations.is_empty() && self.stop_at_first {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                        tally.lock().expect("nobody panics while counting").count(seed, &report);
-                    }
-                });
+        let (stop, began, tally) = (AtomicBool::new(false), Instant::now(), Mutex::new(Tally::default()));
+        on_threads(self.jobs, self.seeds, |at| {
+            if stop.load(Ordering::Relaxed) {
+                return;
             }
+            let seed = self.from + at;
+            let report = play(&Plan::of_seed(seed), self.bug);
+            if !report.violations.is_empty() && self.stop_at_first {
+                stop.store(true, Ordering::Relaxed);
+            }
+            tally.lock().expect("nobody panics while counting").count(seed, &report);
         });
         let mut tally = tally.into_inner().expect("nobody panics while counting");
         tally.took = began.elapsed();
@@ -95,6 +89,23 @@ impl Tally {
             self.failures.push((seed, first.clone()));
         }
     }
+}
+
+/// Does `work` for every number below `count`, on so many threads.
+pub(crate) fn on_threads(threads: usize, count: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let work = || {
+                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < count) {
+                    work(at);
+                }
+            };
+            // The futures of the SDK are large where nothing is optimized.
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            thread.spawn_scoped(scope, work).expect("a thread can be started");
+        }
+    });
 }
 
 /// [`simulate`], where a panic of the program is a violation like any other.

@@ -1,12 +1,12 @@
 //! The simulation can fail: each planted bug breaks an invariant, and without the bug the same plan breaks none.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use switchback::planted::Bug;
 
 use super::directed;
-use super::hunt::{play, told};
+use super::hunt::{on_threads, play, told};
 use super::plan::Plan;
 
 /// What shows a bug.
@@ -84,17 +84,14 @@ fn line(bug: Bug, shown: Shown) -> (String, Option<String>) {
 
 #[test]
 fn every_planted_bug_is_caught_and_without_it_the_same_plan_is_clean() {
-    let (next, lines) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let lines = Mutex::new(Vec::new());
     let jobs = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some((bug, shown)) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let told = line(*bug, *shown);
-                    lines.lock().unwrap().push((*bug, told));
-                }
-            });
-        }
+    on_threads(jobs, CASES.len() as u64, |at| {
+        let (bug, shown) = CASES[usize::try_from(at).unwrap()];
+        let began = Instant::now();
+        let told = line(bug, shown);
+        println!("{} {:.1} s", told.0, began.elapsed().as_secs_f64());
+        lines.lock().unwrap().push((bug, told));
     });
     let mut lines = lines.into_inner().unwrap();
     lines.sort_by_key(|(bug, _)| *bug);
