@@ -1,5 +1,7 @@
 //! Plans with an aim: what a planted bug needs to show itself and chance seldom brings together.
 
+use switchback::planted::Bug;
+
 use super::first::{runner, small};
 use super::plan::{Behavior, Mishap, Plan, RunnerPlan, TimedEvent, Trouble, Verb, Weather, WorldEvent};
 use super::run::{Report, simulate};
@@ -11,7 +13,7 @@ const DEPLOY: Verb = Verb::Deploy { version: 1, detach: false };
 const AGAIN: Verb = Verb::Deploy { version: 2, detach: false };
 const ROLLBACK: Verb = Verb::Rollback { force: false };
 /// When the first deploy starts.
-const START: u64 = SECOND;
+const START: u64 = 30 * SECOND;
 
 /// One request of a run.
 #[derive(Clone, Copy)]
@@ -27,6 +29,12 @@ impl Undisturbed {
     fn new(plan: Plan) -> Self {
         let report = simulate(&plan, None);
         assert!(report.violations.is_empty(), "{:#?}", report.violations);
+        Self(plan, report)
+    }
+
+    /// The same with a bug that changes the number of requests, and harms nobody yet.
+    fn with(plan: Plan, bug: Bug) -> Self {
+        let report = simulate(&plan, Some(bug));
         Self(plan, report)
     }
 
@@ -118,7 +126,7 @@ pub(super) fn rollback_taken_back() -> Plan {
 
 /// Somebody else writes the switch between the announcement of the flip and the flip.
 pub(super) fn foreign_write_at_the_last_moment() -> Plan {
-    let aim = deployed();
+    let aim = Undisturbed::with(deployed().plan(), Bug::NoCompareBeforeWrite);
     let flip = aim.last(0, "elbv2:ModifyListener");
     let intent = aim.written_before(0, flip);
     let mut plan = troubled(aim.plan(), 0, intent.boundary, Mishap::FreezeAfter { for_ms: 4_500 });
@@ -131,7 +139,7 @@ pub(super) fn foreign_write_while_warming() -> Plan {
     let aim = deployed();
     let flip = aim.last(0, "elbv2:ModifyListener");
     let mut plan = aim.plan();
-    plan.events.push(foreign(flip.at_ms - 15 * SECOND, [60, 40]));
+    plan.events.push(foreign(flip.at_ms - SECOND, [60, 40]));
     plan
 }
 
@@ -145,32 +153,11 @@ pub(super) fn rollback_to_the_dead() -> Plan {
     plan
 }
 
-/// The new color dies while it bakes, and the old one has died, too.
-pub(super) fn sick_with_nowhere_to_go() -> Plan {
-    let aim = deployed();
-    let flip = aim.last(0, "elbv2:ModifyListener").at_ms;
-    let mut plan = aim.plan();
-    for nth in [0, 1] {
-        plan.events.push(happens(flip + 10 * SECOND, WorldEvent::Kill { environment: 0, live: false, nth }));
-        plan.events.push(happens(flip + 60 * SECOND, WorldEvent::Kill { environment: 0, live: true, nth }));
-    }
-    plan
-}
-
 /// Somebody sweeps before the retention is over.
 pub(super) fn swept_early() -> Plan {
     let aim = deployed();
     let at_ms = aim.end_ms(0) + MINUTE;
     numbered(aim.plan(), runner(at_ms, Verb::Sweep, vec![]))
-}
-
-/// Somebody else takes the traffic back to the old color while it is retained; then it expires.
-pub(super) fn expired_with_the_traffic() -> Plan {
-    let aim = deployed();
-    let end = aim.end_ms(0);
-    let mut plan = numbered(aim.plan(), runner(end + 11 * MINUTE, Verb::Sweep, vec![]));
-    plan.events.push(foreign(end + MINUTE, [100, 0]));
-    plan
 }
 
 /// A rollback, and a new release at once: the color that was left still gets requests from a slow node.
@@ -203,12 +190,29 @@ pub(super) fn aborted() -> Plan {
     numbered(aim.plan(), runner(flip.at_ms - 10 * SECOND, Verb::Abort, vec![]))
 }
 
-/// A process dies with its launch in the network, and a person aborts before the launch comes.
-pub(super) fn aborted_with_a_launch_in_flight() -> Plan {
+/// A job is admitted, stands still before it takes the lease, and goes on when another one has released.
+pub(super) fn overtaken_before_the_start() -> Plan {
     let aim = deployed();
-    let launch = aim.requests(0, "ec2:RunInstances")[0];
-    let plan = troubled(aim.plan(), 0, launch.boundary, Mishap::CrashInFlight { lands_after_ms: 8 * SECOND });
-    numbered(plan, runner(launch.at_ms + SECOND, Verb::Abort, vec![]))
+    let first = aim.requests(0, "journal:put")[0];
+    let plan = troubled(aim.plan(), 0, first.boundary, Mishap::FreezeBefore { for_ms: 14 * MINUTE });
+    numbered(plan, runner(START + 2 * SECOND, AGAIN, vec![]))
+}
+
+/// The first attempt to launch takes long to take effect; the second one is refused, and the release fails at once.
+pub(super) fn refused_with_a_launch_under_way() -> Plan {
+    let aim = deployed();
+    let launch = aim.requests(0, "ec2:RunInstances")[0].at_ms;
+    let mut plan = aim.plan();
+    let calls = "ec2:RunInstances".into();
+    let late = WorldEvent::Storm {
+        calls,
+        weather: Weather::LateEffect { by_ms: 45 * SECOND },
+        percent: 100,
+        for_ms: 4 * SECOND,
+    };
+    plan.events.push(happens(launch - 2 * SECOND, late));
+    plan.events.push(happens(launch + 4 * SECOND, WorldEvent::Shortage { for_ms: 30 * SECOND }));
+    plan
 }
 
 /// A process dies with its flip in the network, and a person aborts before the flip comes.
@@ -253,19 +257,6 @@ pub(super) fn answer_of_the_journal_lost() -> Plan {
     let flip = aim.last(0, "elbv2:ModifyListener");
     let intent = aim.written_before(0, flip);
     troubled(aim.plan(), 0, intent.boundary, Mishap::LoseAnswer)
-}
-
-/// The load balancer follows late, both versions answer alike, and nobody answers what requests there were.
-pub(super) fn slow_nodes_and_no_metrics() -> Plan {
-    let mut plan = deployed().plan();
-    plan.propagation_ms = 90 * SECOND;
-    plan.environments[0].probe = false;
-    let storm = |at_ms| {
-        let calls = "cloudwatch:*".into();
-        happens(at_ms, WorldEvent::Storm { calls, weather: Weather::Throttle, percent: 100, for_ms: 4 * MINUTE })
-    };
-    plan.events.push(storm(20 * SECOND));
-    plan
 }
 
 /// The new version never gets healthy.

@@ -440,6 +440,14 @@ impl Scene {
         })
     }
 
+    /// Whether the plan has troubles for a process.
+    pub(crate) fn is_troubled(&self, number: u64) -> bool {
+        let planned = self.plan.runners.iter().find(|runner| runner.number == number);
+        let schedule = self.plan.schedule.as_ref().filter(|_| (10_000..20_000).contains(&number));
+        planned.is_some_and(|runner| !runner.troubles.is_empty())
+            || schedule.is_some_and(|schedule| !schedule.troubles.is_empty())
+    }
+
     pub(crate) fn named(&self, name: &str) -> Option<usize> {
         self.sites.iter().position(|site| site.name == name)
     }

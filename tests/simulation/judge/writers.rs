@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use switchback::journal::Body;
 
+use super::super::trace::{Line, What};
 use super::Invariant;
 use super::scene::{By, Call, Scene, Written};
 
@@ -53,6 +54,16 @@ impl Invariant for Writers {
                     written.by, written.entry.seq
                 )),
             },
+        }
+    }
+
+    fn line(&mut self, scene: &Scene, line: &Line) -> Result<(), String> {
+        let (Some(number), What::Ended { .. }) = (line.runner, &line.what) else { return Ok(()) };
+        let kept = scene.sites.iter().find(|site| site.journal.holder.is_some_and(|(holder, _, _)| holder == number));
+        // Only where the store has answered is it the process's own fault.
+        match kept.filter(|_| !scene.storms(Duration::from_secs(60)) && !scene.is_troubled(number)) {
+            Some(site) => Err(format!("runner {number} ends and keeps the lease of {}", site.name)),
+            None => Ok(()),
         }
     }
 
