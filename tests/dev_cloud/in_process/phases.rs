@@ -11,8 +11,8 @@ use switchback::dev::load::{Load, LoadOptions};
 use switchback::dev::machine::Image;
 use switchback::dev::seed::Seed;
 use switchback::engine::{DeployRequest, Engine, EngineError, Finish, Notice, Notices, Told};
-use switchback::journal::{Journal, JournalError};
-use switchback::release::{Ending, State};
+use switchback::journal::{Acquire, Body, Journal, JournalError, Owner};
+use switchback::release::{Color, Effect, Ending, Event, State};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
@@ -308,4 +308,52 @@ fn reconcile_leads_on_wherever_a_release_was_left() {
 #[test]
 fn the_same_deploy_leads_on_wherever_a_release_was_left() {
     everywhere(Verb::Deploy, &[Lease::Free, Lease::Stale]);
+}
+
+/// Seconds from the first entry of the last run to the first thing that it recorded to have happened.
+async fn took_over_in(scene: &Scene) -> f64 {
+    let log = scene.journal.load().await.unwrap();
+    let taken = log.entries().iter().rposition(|e| matches!(e.body, Body::LeaseTaken { .. })).unwrap();
+    let first = log.entries()[taken..].iter().find(|e| matches!(e.body, Body::Event(_))).unwrap();
+    first.at.duration_since(log.entries()[taken].at).as_secs_f64()
+}
+
+/// A deploy that got as far as `event`, announced one more call, and died.
+async fn died_after_announcing(event: &str, call: Effect, lasts_s: u64) -> Scene {
+    let scene = Scene::new().await;
+    scene.deploy_until(V1, (event, 1), Lease::Free).await;
+    let log = scene.journal.load().await.unwrap();
+    let mut dead = scene.journal.acquire(log, Owner::this_process("deploy"), Acquire::IfFree).await.unwrap();
+    if event == "provisioned" {
+        dead.append(Event::Warmed).await.unwrap();
+        dead.append(Event::SmokePassed).await.unwrap();
+    }
+    let deadline = dead.stamp() + Duration::from_secs(lasts_s);
+    dead.append(Event::Intent { effect: call, deadline }).await.unwrap();
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_over_waits_for_the_call_in_flight_and_no_longer() {
+    let (blue, green) = (Color::new("blue"), Color::new("green"));
+    let flip = Effect::Flip { from: blue, to: green.clone() };
+    let launch = Effect::Register { color: green, instances: vec!["i-0".into()] };
+    for (event, call, lasts_s) in [("provisioned", flip, 15), ("cleared", launch, 60)] {
+        let scene = died_after_announcing(event, call.clone(), lasts_s).await;
+        Box::pin(scene.engine().rollback(false)).await.unwrap();
+        let at_once = took_over_in(&scene).await;
+        assert!((lasts_s as f64 + 10.0..lasts_s as f64 + 11.0).contains(&at_once), "{event}: {at_once}");
+
+        // A job that is started again watches the lease end meanwhile, and has waited already.
+        let scene = died_after_announcing(event, call, lasts_s).await;
+        let began = tokio::time::Instant::now();
+        let wanted = DeployRequest { image: V1.into(), accept_smaller: false, detach: false };
+        Box::pin(scene.engine().deploy_once_free(&wanted, Duration::from_secs(120))).await.unwrap();
+        let after_the_lease = took_over_in(&scene).await;
+        assert!(after_the_lease < 11.0, "{event}: {after_the_lease}");
+        println!(
+            "{event}: a rollback acts {at_once} s after its takeover, a waiting deploy {after_the_lease} s after it; done {:?}",
+            began.elapsed()
+        );
+    }
 }
