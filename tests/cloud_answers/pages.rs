@@ -3,7 +3,7 @@
 use switchback::release::{Color, Traffic};
 
 use super::script::{Reply, aws, plain, result};
-use super::world::{blue, record, record_pins, records, rule_pins};
+use super::world::{blue, group, record, record_pins, records, rule_pins};
 
 fn instance(id: &str, tags: &[(&str, &str)]) -> String {
     let tags: String = tags.iter().map(|(k, v)| format!("<item><key>{k}</key><value>{v}</value></item>")).collect();
@@ -124,4 +124,39 @@ async fn a_launch_asks_for_all_or_nothing_of_one_template_version_with_tags_and_
     ] {
         assert!(sent.lines().any(|l| l == line), "{line} is not in\n{sent}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_on_the_second_page_that_sends_to_a_color_is_found() {
+    let rule = |priority: u32, group: &str, weight: u32| {
+        format!(
+            "<member><RuleArn>arn:rule-{priority}</RuleArn><Priority>{priority}</Priority><Actions><member>\
+             <Type>forward</Type><ForwardConfig><TargetGroups><member><TargetGroupArn>{group}</TargetGroupArn>\
+             <Weight>{weight}</Weight></member><member><TargetGroupArn>arn:other</TargetGroupArn><Weight>1</Weight>\
+             </member></TargetGroups></ForwardConfig></member></Actions></member>"
+        )
+    };
+    let (cloud, log) = aws(move |asked| match asked.operation.as_str() {
+        "DescribeTargetGroups" => result("DescribeTargetGroups", "<TargetGroups/>"),
+        "DescribeListeners" => {
+            let listener = "<member><ListenerArn>arn:listener</ListenerArn><Port>80</Port></member>";
+            result("DescribeListeners", &format!("<Listeners>{listener}</Listeners>"))
+        }
+        "DescribeRules" if asked.text.contains("Marker=page-1") => {
+            result("DescribeRules", &format!("<Rules>{}</Rules>", rule(401, &group("blue"), 5)))
+        }
+        "DescribeRules" => {
+            let first: String = (1..=400).map(|priority| rule(priority, &group("blue"), 0)).collect();
+            result("DescribeRules", &format!("<Rules>{first}</Rules><NextMarker>page-1</NextMarker>"))
+        }
+        _ => result("DescribeTargetHealth", "<TargetHealthDescriptions/>"),
+    });
+    let references = cloud.references(&rule_pins(), &blue()).await.expect("an answer");
+    let senders: Vec<_> = references.senders.iter().map(|s| (s.place.as_str(), s.weight)).collect();
+    assert_eq!(senders, [("the rule 401 of the listener on port 80 of shop (arn:rule-401)", Some(5))]);
+    assert_eq!(references.others.iter().map(|g| g.arn.as_str()).collect::<Vec<_>>(), ["arn:other"]);
+    assert_eq!(log.of("DescribeRules").len(), 2);
+    assert!(log.of("DescribeRules")[0].contains("PageSize=400"), "{:?}", log.of("DescribeRules"));
+    // Behind the switch's own load balancer, although AWS names none for the target groups.
+    assert!(log.of("DescribeListeners")[0].contains("loadbalancer/app/shop/1"), "{:?}", log.of("DescribeListeners"));
 }
