@@ -91,6 +91,21 @@ fn the_deploy_role_may_change_records_in_the_ways_that_the_program_does() {
     assert_eq!(sent, allowed);
 }
 
+#[test]
+fn the_schedule_runs_a_verb_that_there_is() {
+    let module = read("terraform/schedule/main.tf");
+    let command = Regex::new(r"\$\{var\.program\} ([a-z -]+)").unwrap();
+    let arguments = command.captures(&module).unwrap()[1].to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("environments")).unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_switchback"))
+        .args(arguments.split(' '))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "`switchback {arguments}`: {ran:?}");
+}
+
 /// Every AWS operation that the program calls, found in two ways that have to agree: the SDK's methods, and the names
 /// that errors carry.
 fn calls() -> BTreeSet<String> {
