@@ -14,8 +14,8 @@ const REASON_CHARS_MAX: usize = 500;
 /// Take the traffic as right where somebody else put it, and record who said so.
 ///
 /// For the case that a person, Terraform or another tool has moved all traffic to the other color, and it is to stay
-/// there. Changes nothing in AWS. Needs all traffic on one color, and a healthy target there. What is unfinished goes on
-/// from that truth or is over by it; the color without traffic is kept for `retain` from now.
+/// there. Changes nothing in AWS. Needs all traffic on one color, and a healthy target there. What is unfinished goes
+/// on from that truth or is over by it; the color without traffic is kept for `retain` from now.
 #[derive(Debug, Args)]
 pub(super) struct Adopt {
     #[command(flatten)]
