@@ -184,8 +184,8 @@ fn no_requests(step: &Step<'_>, left: Timestamp) -> Option<Decision> {
 /// Whether the idle color was just counted to get requests, or its count could not be told.
 pub(super) fn is_not_silent(step: &Step<'_>) -> bool {
     let idle = step.release.idle();
-    let seen = step.state.carried.get(idle).map(|left| step.not_silent(idle, *left));
-    matches!(seen, Some(Ok(Some(seen))) if seen.requests || seen.until.is_none())
+    let Some(left) = step.state.carried.get(idle) else { return false };
+    matches!(step.not_silent(idle, *left), Ok(Some(seen)) if seen.requests || seen.until.is_none())
 }
 
 /// Whether the announced call is part of a takedown itself: it can land late, on what it names.
