@@ -122,7 +122,7 @@ pub(in crate::journal) fn events() -> Vec<Event> {
         Event::LeftoversFound { color: Color::new("green"), instances: vec!["i-1".into()] },
         Event::LeftoversRemoved,
         adopted(None),
-        adopted(Some("the console moved it".into())),
+        adopted(Some("the console moved it")),
     ];
     for why in [Unsent::ForeignWriter, Unsent::Unread, Unsent::Late] {
         all.push(Event::Outcome { result: EffectResult::NotSent { why, saw: "not sent: it changed".into() } });

@@ -41,7 +41,7 @@ pub(super) fn release(number: usize, at: Timestamp) -> Vec<Event> {
     };
     let deregister = Effect::Deregister { color: green, instances: vec!["i-1".into()] };
     let announced = Event::Intent { effect: deregister, deadline: at + Duration::from_secs(40) };
-    let answer = if number % 3 == 0 { unknown() } else { accepted() };
+    let answer = if number.is_multiple_of(3) { unknown() } else { accepted() };
     vec![started, announced, answer, Event::AbortRequested, Event::Aborted]
 }
 

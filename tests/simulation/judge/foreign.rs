@@ -24,7 +24,7 @@ impl Invariant for Foreign {
             return Ok(());
         };
         let site = &scene.sites[at];
-        let Some(theirs) = scene.foreign_writes(at).filter(|(_, weights)| *weights == *before).next_back() else {
+        let Some(theirs) = scene.foreign_writes(at).rfind(|(_, weights)| *weights == *before) else {
             return Ok(());
         };
         let asked = scene
@@ -34,8 +34,7 @@ impl Invariant for Foreign {
             .any(|runner| runner.number == number && matches!(runner.verb, Verb::Rollback { force: true }));
         // It is the truth for us once a release was admitted on it, or a person adopted it.
         let accepted = site.events().any(|(written, event)| {
-            written.at > theirs.0 && matches!(event.name(), "release-started" | "adopted")
-                || written.at > theirs.0 && matches!(event, Event::Resumed)
+            written.at > theirs.0 && matches!(event.name(), "release-started" | "adopted" | "resumed")
         });
         let unseen_for = if scene.storms(Duration::from_secs(30)) { UNSEEN_FOR_IN_A_STORM } else { UNSEEN_FOR };
         let in_time = call.left.unwrap_or_else(|| scene.now()) > theirs.0 + unseen_for;
