@@ -103,6 +103,13 @@ pub fn operations() -> Vec<Modelled> {
     wire::Service::ALL.into_iter().flat_map(of).collect()
 }
 
+/// What a seed decides. A cloud that goes on from a snapshot must not draw again what the cloud before it has drawn:
+/// a new instance would get the id of one that runs.
+fn seeded(seed: u64, restored: Option<&Snapshot>) -> Chance {
+    let taken_ms = restored.map_or(0, |snapshot| snapshot.taken().as_millisecond());
+    Chance::of_seed(seed ^ taken_ms.cast_unsigned())
+}
+
 /// A running dev cloud. [`DevCloud::shutdown`] ends it in good order; dropping it ends it at once.
 #[derive(Debug)]
 pub struct DevCloud {
@@ -121,7 +128,10 @@ impl DevCloud {
     /// # Errors
     /// The endpoint's address cannot be bound, the folder for logs cannot be made, or all loopback blocks are claimed.
     pub async fn start(options: DevOptions) -> Result<Self, DevError> {
-        let chance = options.seed.map_or_else(Chance::unseeded, Chance::of_seed);
+        let chance = match options.seed {
+            Some(seed) => seeded(seed, options.restore.as_ref()),
+            None => Chance::unseeded(),
+        };
         Self::start_on(options, (Clock::system(), chance, Network::Loopback)).await
     }
 
@@ -140,7 +150,7 @@ impl DevCloud {
             let source = io::Error::other("a dev cloud in-process has no sockets, so no DNS server either");
             return Err(DevError::Dns { endpoint, source });
         }
-        let chance = Chance::of_seed(options.seed.unwrap_or_default());
+        let chance = seeded(options.seed.unwrap_or_default(), options.restore.as_ref());
         fastrand::seed(chance.fork().number());
         let origin = options.restore.as_ref().map_or(Self::ORIGIN, Snapshot::taken);
         let around = (Clock::starting_at(origin), chance, Network::memory());

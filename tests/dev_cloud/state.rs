@@ -92,3 +92,18 @@ async fn a_file_that_is_no_snapshot_is_named_and_left_alone() {
     let missing = Snapshot::load(&folder.path().join("none")).unwrap_err().to_string();
     assert!(missing.contains("none"), "{missing}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restored_cloud_launches_is_new() {
+    let pause = Duration::from_millis(500);
+    let rig = Rig::on(DevCloud::in_process(options(None)).await.unwrap(), Seed::new(V0), pause).await;
+    let (world, snapshot) = (rig.world.clone(), rig.cloud.snapshot());
+    rig.cloud.shutdown().await;
+    // With the seed of the cloud before.
+    let rig = Rig::of(DevCloud::in_process(options(Some(snapshot))).await.unwrap(), world, pause);
+    for _ in 0..40 {
+        let ids = rig.launch(V1, 1).await;
+        assert!(!rig.world.instances.contains(&ids[0]), "{ids:?} is the id of an instance that runs");
+    }
+    rig.cloud.shutdown().await;
+}
