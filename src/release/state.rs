@@ -18,7 +18,7 @@ pub struct State {
     pub occupants: BTreeMap<Color, Occupant>,
     /// When the traffic was last moved by us.
     pub last_flip: Option<Timestamp>,
-    /// The mutating call that was announced and may still land: its outcome is not recorded, or an attempt had no answer.
+    /// The announced mutating call that may still land: its outcome is not recorded, or an attempt had no answer.
     pub pending: Option<Pending>,
     /// Until when an earlier call, whose outcome was never learned, may still land.
     pub late_until: Option<Timestamp>,

@@ -5,7 +5,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use crate::model::{AS_WRITTEN, COMPLETES, DEPLOYED, DEPLOYED_AFTER_CRASHES, ONE_WRITER, Protocol, REPLAYS, SERVES};
 use crate::runner::{LeftOut, WhatFor};
 
-/// Runs, each with how often it may crash; then how many calls stay unanswered, how often a run is frozen before it sends,
+/// Runs, each with how often it may crash; then how many calls stay unanswered, how often a run is frozen,
 /// and how many calls are repeated below.
 fn protocol(runs: &[(WhatFor, u8)], [unanswered, frozen, repeats]: [u8; 3], left_out: Option<LeftOut>) -> Protocol {
     Protocol { runs: runs.to_vec(), unanswered, frozen, repeats, left_out }

@@ -1,5 +1,5 @@
-//! Every crash there is: each scenario is run once undisturbed, and then once for every request of it, killed before the
-//! request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process that
+//! Every crash there is: each scenario is run once undisturbed, and then once for every request of it, killed before
+//! the request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process that
 //! stands still there for minutes, while another takes over, and then goes on as if nothing had been.
 
 use std::sync::Mutex;

@@ -98,7 +98,7 @@ impl Scene {
         (engine(&self.rig, &self.sdk, &self.journal, &self.file, Notices::new("shop", sender)), told)
     }
 
-    /// Runs a deploy up to the moment when it has recorded this event for the nth time, and ends it in this way. What it
+    /// Runs a deploy until it has recorded this event for the nth time, and ends it in this way. What it
     /// ended with, once it has, where it lives on.
     async fn deploy_until(
         &self,

@@ -1,4 +1,4 @@
-//! What the judge knows at a moment: the truth about each environment, how it was a while ago, and what its journal says.
+//! What the judge knows at a moment: the truth about each environment, how it was a while ago, and its journal.
 
 use std::collections::BTreeMap;
 use std::fmt;
