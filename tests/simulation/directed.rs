@@ -270,3 +270,25 @@ pub(super) fn never_healthy() -> Plan {
 pub(super) fn calm() -> Plan {
     plan(vec![runner(START, DEPLOY, vec![])])
 }
+
+/// Somebody else takes the traffic back to the old color while it is retained; then it expires.
+pub(super) fn expired_with_the_traffic() -> Plan {
+    let aim = deployed();
+    let end = aim.end_ms(0);
+    let mut plan = numbered(aim.plan(), runner(end + 11 * MINUTE, Verb::Sweep, vec![]));
+    plan.events.push(foreign(end + MINUTE, [100, 0]));
+    plan
+}
+
+/// The load balancer follows late, both versions answer alike, and nobody answers what requests there were.
+pub(super) fn slow_nodes_and_no_metrics() -> Plan {
+    let mut plan = deployed().plan();
+    plan.propagation_ms = 240 * SECOND;
+    plan.environments[0].probe = false;
+    let storm = |at_ms| {
+        let calls = "cloudwatch:*".into();
+        happens(at_ms, WorldEvent::Storm { calls, weather: Weather::Throttle, percent: 100, for_ms: 6 * MINUTE })
+    };
+    plan.events.push(storm(START + 20 * SECOND));
+    plan
+}

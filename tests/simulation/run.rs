@@ -49,7 +49,9 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// From one tick of the epilogue's scheduler to the next.
 const TICK: Duration = Duration::from_secs(60);
 /// The retention and whatever else has to pass must be over by then.
-const SETTLED_WITHIN: Duration = Duration::from_secs(4 * 3600);
+const SETTLED_WITHIN: Duration = Duration::from_secs(90 * 60);
+/// No process may take longer than that, once nothing disturbs it any more.
+const ENDS_WITHIN: Duration = Duration::from_secs(3600);
 
 /// Plays `plan`, with this bug planted.
 pub(crate) fn simulate(plan: &Plan, bug: Option<Bug>) -> Report {
@@ -136,10 +138,15 @@ impl<'a> Run<'a> {
         }
         self.start_schedule(&mut processes);
         let mut ended = BTreeMap::new();
-        while let Some(process) = processes.join_next().await {
-            let (number, how) = process.expect("a process does not panic");
-            ended.insert(number, how);
-        }
+        let all = async {
+            while let Some(process) = processes.join_next().await {
+                let (number, how) = process.expect("a process does not panic");
+                ended.insert(number, how);
+            }
+        };
+        let limit = Duration::from_millis(self.plan.calm_ms) + ENDS_WITHIN;
+        let endless = tokio::time::timeout(limit, all).await.is_err();
+        processes.abort_all();
         if end == End::Settled {
             while events.join_next().await.is_some() {}
             tokio::time::sleep_until(began + Duration::from_millis(self.plan.calm_ms)).await;
@@ -148,6 +155,10 @@ impl<'a> Run<'a> {
             self.settle().await;
         }
         let mut violations = judge.finish(end == End::Settled);
+        if endless {
+            let saw = format!("a process has not ended {ENDS_WITHIN:?} after the faults");
+            violations.push(Violation { invariant: "every process ends", at: began.elapsed(), saw });
+        }
         violations.extend(self.own_checks().await);
         let prepared = self.world.prepared();
         let releases = self.releases().await;
@@ -230,8 +241,14 @@ impl<'a> Run<'a> {
                 break;
             }
         }
-        while let Some(process) = processes.join_next().await {
-            process.expect("a process does not panic");
+        // Those that have not ended by then leave their environment unfinished.
+        let all = async {
+            while let Some(process) = processes.join_next().await {
+                process.expect("a process does not panic");
+            }
+        };
+        if tokio::time::timeout(ENDS_WITHIN, all).await.is_err() {
+            processes.abort_all();
         }
     }
 

@@ -27,6 +27,8 @@ use super::plan::{Behavior, EnvironmentPlan, Plan, Switch};
 pub(crate) const REGION: &str = "eu-west-1";
 /// The bucket of the journals.
 pub(crate) const BUCKET: &str = "journals";
+/// What everything else takes to come to rest before a run.
+const SETTLES: Duration = Duration::from_secs(1);
 /// The port of listeners and instances.
 const PORT: u16 = 8080;
 
@@ -79,6 +81,8 @@ impl World {
         for environment in &plan.environments {
             places.push(settle(&cloud, environment).await);
         }
+        // The nodes of the load balancers must know the rules before a client asks.
+        tokio::time::sleep(Duration::from_millis(plan.propagation_ms + plan.node_skew_ms) + SETTLES).await;
         cloud.forget_calls();
         Self { cloud, places, store }
     }

@@ -284,10 +284,11 @@ impl Scene {
                 let by = by(called.caller);
                 self.look_through(view, by);
                 let (site, what) = self.deed(called);
-                if let (Some(site), Deed::Weigh { after, .. }) = (site, &what) {
+                if let (Some(site), Deed::Weigh { before, after }) = (site, &what) {
                     let now = self.now();
                     self.sites[site].written = Some((by, now));
-                    if by == By::Foreign {
+                    // Who writes what is there already has moved nothing.
+                    if by == By::Foreign && before != after {
                         self.sites[site].foreign.push((now, *after));
                     }
                 }
