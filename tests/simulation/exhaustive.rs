@@ -1,6 +1,6 @@
 //! Every crash there is: each scenario is run once undisturbed, and then once for every request of it, killed before
-//! the request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process that
-//! stands still there for minutes, while another takes over, and then goes on as if nothing had been.
+//! the request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process
+//! that stands still there for minutes, while another takes over, and then goes on as if nothing had been.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
