@@ -1,6 +1,5 @@
 //! A process of the real program in the simulated world: its own SDK clients, its own connection to the journal, its
-//! own
-//! clock. It can be killed, and it can be frozen and go on minutes later as if nothing had been.
+//! own clock. It can be killed, and it can be frozen and go on minutes later as if nothing had been.
 
 use std::pin::Pin;
 use std::sync::Arc;
