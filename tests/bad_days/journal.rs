@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use switchback::engine::DeployRequest;
+use switchback::journal::SCHEMA;
 use switchback::release::Ending;
 use tokio::process::Command;
 
@@ -87,8 +88,9 @@ async fn an_entry_that_is_empty_is_named() {
 async fn an_entry_of_a_newer_version_is_named() {
     let newer = |path: &Path, whole: &[u8]| {
         let text = std::str::from_utf8(whole).unwrap();
-        assert!(text.contains("\"schema\": 1,"), "{text}");
-        fs::write(path, text.replace("\"schema\": 1,", "\"schema\": 7, \"from-the-future\": [true],")).unwrap();
+        let own = format!("\"schema\": {SCHEMA},");
+        assert!(text.contains(&own), "{text}");
+        fs::write(path, text.replace(&own, "\"schema\": 7, \"from-the-future\": [true],")).unwrap();
     };
     damaged(18, newer, &["has schema version 7", "newer switchback"]).await;
 }
