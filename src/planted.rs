@@ -1,7 +1,7 @@
 //! Bugs on purpose, to show that the simulation finds them.
 //!
 //! Each is a mistake that a release tool has made, or one that the rules of this house forbid. The places where they
-//! would be made ask [`bug`], which is always false unless the feature `planted-bugs` is on and a simulation has
+//! would be made ask `bug`, which is always false unless the feature `planted-bugs` is on and a simulation has
 //! planted that bug on its own thread. What is released is built without that feature.
 
 /// A bug that can be planted.
