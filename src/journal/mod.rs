@@ -2,8 +2,8 @@
 //!
 //! The log is a list of numbered immutable objects (`00000000000000000042.json`), each written with
 //! put-if-absent: two writers cannot both write number 42, and the one that loses reads what the other
-//! wrote. That one mechanism gives order, the lease, fencing and the audit trail, on a local folder now and
-//! on an object store later. The format, the lease and every error are described for users in
+//! wrote. That one mechanism gives order, the lease, fencing and the audit trail, on a local folder and
+//! on an object store alike. The format, the lease and every error are described for users in
 //! `docs/reference/journal.md`.
 //!
 //! **What the lease does not do.** Put-if-absent keeps an old owner from *writing*; it cannot call back a
