@@ -22,8 +22,19 @@ struct Limits {
     deadline: Duration,
 }
 
+/// No more time than this for the last look: a lease has to last until the call is over.
+const SEND_MAX: Duration = Duration::from_secs(30);
+
 impl Limits {
-    fn of(effect: &Effect) -> Self {
+    /// The limits of `effect` after it was `late` times in a row too late to be sent. Where AWS answers slowly, each try
+    /// gets twice the time of the one before, and its announcement says so.
+    fn of(effect: &Effect, late: u32) -> Self {
+        let first = Self::at_first(effect);
+        let send = (first.send * 2_u32.saturating_pow(late)).min(SEND_MAX);
+        Self { send, deadline: first.deadline + (send - first.send), ..first }
+    }
+
+    fn at_first(effect: &Effect) -> Self {
         match effect {
             Effect::Flip { .. } => {
                 Self { send: Duration::from_secs(5), call: Duration::from_secs(10), deadline: Duration::from_secs(15) }
@@ -43,7 +54,7 @@ impl Run<'_> {
     /// Announces the effect, carries it out, and records how it ended.
     pub(super) async fn act(&mut self, effect: Effect) -> Result<(), EngineError> {
         self.announced = Some(Instant::now());
-        let limits = Limits::of(&effect);
+        let limits = Limits::of(&effect, self.late);
         let send_before = SendBefore::starting_now(self.engine.journal.clock(), limits.send + limits.call);
         let deadline = self.stamp() + limits.deadline;
         self.record(Event::Intent { effect: effect.clone(), deadline }).await?;
@@ -51,6 +62,7 @@ impl Run<'_> {
             Ok(reading) => reading,
             Err(against) => return self.not_sent(&effect, against).await,
         };
+        self.late = 0;
         let call = send_before.clone().send(Box::pin(self.call(&effect, &reading)));
         let result = match tokio::time::timeout(limits.call, call).await {
             Ok(Ok(change)) if send_before.an_attempt_is_unanswered() => EffectResult::Repeated { change },
@@ -90,6 +102,7 @@ impl Run<'_> {
 
     /// Records that the announced effect was not sent: what follows is decided from a world that is read anew.
     async fn not_sent(&mut self, effect: &Effect, against: Against) -> Result<(), EngineError> {
+        self.late = if against.is_late() { self.late + 1 } else { 0 };
         self.record(Event::Outcome { result: against.result() }).await?;
         self.forget();
         if let Some(error) = against.lasting {

@@ -35,6 +35,11 @@ impl Against {
         self.why == Unsent::ForeignWriter
     }
 
+    /// Whether there was not enough time.
+    pub(super) fn is_late(&self) -> bool {
+        self.why == Unsent::Late
+    }
+
     /// What is recorded of it.
     pub(super) fn result(&self) -> EffectResult {
         EffectResult::NotSent { why: self.why, saw: self.saw.clone() }

@@ -58,6 +58,8 @@ pub(super) struct Run<'a> {
     /// When the last effect was announced, and when a rollback was begun, by this run.
     pub(super) announced: Option<Instant>,
     rollback_since: Option<Instant>,
+    /// How many calls in a row were too late to be sent.
+    pub(super) late: u32,
 }
 
 impl<'a> Run<'a> {
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
             reason: None,
             announced: None,
             rollback_since: None,
+            late: 0,
         }))
     }
 

@@ -14,7 +14,7 @@ use super::sum::Sum;
 pub const SNAPSHOT_EVERY: u64 = 64;
 /// The version of the format, and of what the program makes of events: raised when the same entries add up to something
 /// else than before. A program uses snapshots of its own version only.
-pub(super) const SNAPSHOT: u32 = 1;
+pub(super) const SNAPSHOT: u32 = 2;
 /// The folder of snapshots in an environment's folder.
 pub(super) const FOLDER: &str = "snapshots";
 

@@ -22,11 +22,13 @@ impl State {
             if let Some(announced) = &mut release.announced {
                 announced.at = latest(announced.at);
             }
+            if let Some(accepted) = &mut release.accepted {
+                accepted.at = latest(accepted.at);
+            }
         }
         self.carried.values_mut().for_each(|at| *at = latest(*at));
         if let Some(spreading) = &mut self.spreading {
             spreading.since = latest(spreading.since);
-            spreading.synced = spreading.synced.map(latest);
             spreading.synced = spreading.synced.map(latest);
         }
         self

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Effect, Event, Facts, Memory, Person, Problem, Question, Release, State, Targets};
+use super::takedown::adopt_instead;
+use super::{Effect, Event, Facts, Memory, Person, Phase, Problem, Question, Release, State, Targets};
 use crate::planted::{Bug, bug};
 
 /// What the person or the job wants.
@@ -128,8 +129,11 @@ pub enum Ending {
 
 /// How often a call that AWS accepted may fail to show in the world before the run stops repeating it.
 const REPEATS_MAX: u32 = 5;
-/// How long an accepted call may take to show, times the number of announcements.
+/// How long a call may take to show, times the number of announcements.
 const SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long a write of the switch that AWS accepted may take to show. AWS documents no delay here; after a whole minute,
+/// what a reading shows is somebody's doing.
+const SWITCH_SHOWS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The next step of the newest release, from what is recorded, what was just seen, and what is wanted.
 pub fn decide(state: &State, cx: &Context, facts: &Facts, memory: &Memory) -> Decision {
@@ -241,8 +245,43 @@ impl Step<'_> {
         })
     }
 
+    /// What to do where AWS accepted this very write of the switch, and the world shows what was there before: once that
+    /// cannot be an old reading any more, somebody else has undone it, and that is not written over. `None` where AWS
+    /// never said that it accepted it.
+    pub(super) fn taken_back(&self, write: &Effect) -> Option<Decision> {
+        let accepted = self.release.accepted.as_ref().filter(|a| a.effect == *write)?;
+        let shows = accepted.at + SWITCH_SHOWS_WITHIN;
+        if self.cx.now < shows {
+            let reason = format!("it does not show yet: {}", write.describe());
+            return Some(Decision::Wait { reason, until: Some(shows) });
+        }
+        let Release { from, to, image, .. } = self.release;
+        let env = &self.cx.env;
+        let problem = Problem {
+            saw: format!(
+                "AWS accepted at {} to {}, and the switch is as it was before: somebody else has written it \
+                 (Terraform, a console, another tool)",
+                accepted.at,
+                write.describe()
+            ),
+            expected: "the switch as this release wrote it".into(),
+            run: if self.release.phase == Phase::RollingBack {
+                vec![format!("switchback rollback {env} # moves the traffic to {from} again"), adopt_instead(env, to)]
+            } else {
+                vec![
+                    format!("switchback deploy {env} --image {image} # goes on with the release"),
+                    format!("switchback abort {env} # leaves the traffic on {from} and takes {to} down"),
+                ]
+            },
+        };
+        Some(if matches!(write, Effect::Reference { .. }) { self.fail(problem) } else { self.block(problem) })
+    }
+
     /// `effect`, or a wait where it was just made and does not show, or the end where it was made too often.
     fn unless_repeated_in_vain(&self, effect: Effect) -> Decision {
+        if let Some(taken_back) = self.taken_back(&effect) {
+            return taken_back;
+        }
         let Some(announced) = self.release.announced.as_ref().filter(|a| a.effect == effect) else {
             return Decision::Act(effect);
         };

@@ -105,6 +105,14 @@ pub enum Unsent {
 }
 
 impl Effect {
+    /// Whether it changes where the traffic goes, or can go: the rule, the default action or the records.
+    pub(super) fn writes_the_switch(&self) -> bool {
+        match self {
+            Self::Reference { .. } | Self::Flip { .. } => true,
+            Self::Launch { .. } | Self::Register { .. } | Self::Deregister { .. } | Self::Terminate { .. } => false,
+        }
+    }
+
     /// What it does, for a person: a fragment that follows "about to" or "failed to".
     pub fn describe(&self) -> String {
         match self {

@@ -247,7 +247,11 @@ impl Step<'_> {
                 format!("switchback status {}", self.cx.env),
             ));
         }
-        self.may_still_land().unwrap_or_else(|| Decision::Act(Effect::Flip { from: from.clone(), to: to.clone() }))
+        self.may_still_land().unwrap_or_else(|| Decision::Act(self.flip()))
+    }
+
+    fn flip(&self) -> Effect {
+        Effect::Flip { from: self.release.from.clone(), to: self.release.to.clone() }
     }
 
     pub(super) fn has_all_traffic(&self, expected: &Color) -> bool {
@@ -269,6 +273,7 @@ impl Step<'_> {
             Some(Traffic::Only { color, .. }) if *color == self.release.to => Decision::Record(Event::Switched),
             Some(Traffic::Only { .. }) => self
                 .may_still_land()
+                .or_else(|| self.taken_back(&self.flip()))
                 .or_else(|| self.may_not_show_yet())
                 .unwrap_or(Decision::Record(Event::NotSwitched)),
             Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) => {

@@ -49,6 +49,7 @@ pub use problem::Problem;
 pub use references::{References, Sender, UsedGroup};
 pub use silence::COUNTED_LATE;
 pub use state::{
-    Adoption, Announced, ForeignWrite, IllegalEvent, Leftovers, Moved, Occupant, Pending, Release, Spreading, State,
+    Accepted, Adoption, Announced, ForeignWrite, IllegalEvent, Leftovers, Moved, Occupant, Pending, Release, Spreading,
+    State,
 };
 pub use takedown::{adopt_instead, names_of};

@@ -70,6 +70,15 @@ pub struct Announced {
     pub times: u32,
 }
 
+/// A write of the switch that AWS accepted. Where the world does not show it, somebody else has undone it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The write.
+    pub effect: Effect,
+    /// When the answer was recorded.
+    pub at: Timestamp,
+}
+
 /// What switchback put on a color.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
@@ -116,6 +125,8 @@ pub struct Release {
     pub flips: u32,
     /// The call that was announced last: one that does not show in the world is not repeated for ever.
     pub announced: Option<Announced>,
+    /// The write of the switch that AWS accepted last, unless a person has decided since how to go on.
+    pub accepted: Option<Accepted>,
     /// What AWS refused last, until it is dealt with.
     pub refused: Option<Problem>,
     /// How many effects in a row had no answer.
@@ -239,6 +250,7 @@ impl State {
                 launched: BTreeSet::new(),
                 flips: 0,
                 announced: None,
+                accepted: None,
                 refused: None,
                 unanswered: 0,
                 restarts: 0,
@@ -274,6 +286,9 @@ impl State {
                 match result {
                     EffectResult::Accepted { change } | EffectResult::Repeated { change } => {
                         release.unanswered = 0;
+                        if pending.effect.writes_the_switch() {
+                            release.accepted = Some(Accepted { effect: pending.effect.clone(), at });
+                        }
                         match &pending.effect {
                             Effect::Launch { subnet, .. } => drop(release.launched.insert(subnet.clone())),
                             Effect::Flip { .. } => {
@@ -347,10 +362,10 @@ impl State {
                 }
                 // A rollback out of `switching` follows a read-back that showed the new color live.
                 release.moved = Moved::Forward;
-                release.announced = None;
+                (release.announced, release.accepted) = (None, None);
             }
             Event::Resumed => {
-                release.announced = None;
+                (release.announced, release.accepted) = (None, None);
                 // While a person decided, the traffic may have been anywhere.
                 self.carried.insert(release.idle().clone(), at);
             }
@@ -365,7 +380,8 @@ impl State {
                 });
                 release.adopted =
                     Some(Adoption { by: by.clone(), at, reason: reason.clone(), was: was.clone(), live: live.clone() });
-                (release.forced, release.announced, release.foreign) = (false, None, None);
+                (release.forced, release.foreign) = (false, None);
+                (release.announced, release.accepted) = (None, None);
                 self.last_flip = Some(at);
                 self.late_until = later(self.late_until, self.pending.take());
                 // Nobody knows when the traffic was moved, nor by which change of records.

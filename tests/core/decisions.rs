@@ -258,14 +258,14 @@ fn no_flip_is_written_while_an_earlier_call_may_still_land() {
 }
 
 #[test]
-fn a_flip_that_never_shows_is_given_up_after_three_times() {
+fn a_flip_that_is_never_answered_and_never_shows_is_given_up_after_three_times() {
     let mut state = state_in(Phase::Staged);
     let facts = well(blue());
     let mut now = 10;
     for _ in 0..3 {
         let Decision::Act(effect) = forward(&state, now, &facts) else { panic!("no flip") };
-        state.apply(at(now), &Event::Intent { effect, deadline: at(now + 60) }).unwrap();
-        state.apply(at(now), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+        state.apply(at(now), &Event::Intent { effect, deadline: at(now + 30) }).unwrap();
+        state.apply(at(now), &Event::Outcome { result: EffectResult::Unknown { saw: "a time-out".into() } }).unwrap();
         now += 30;
         assert_eq!(forward(&state, now, &facts), Decision::Record(Event::NotSwitched));
         state.apply(at(now), &Event::NotSwitched).unwrap();
@@ -322,13 +322,59 @@ fn a_flip_without_an_answer_is_waited_for_until_it_cannot_land() {
     }
 }
 
-#[test]
-fn an_accepted_flip_has_a_moment_to_show() {
+/// A release whose flip AWS has accepted at second 2, and what a taker-over keeps of it.
+fn accepted_flip(result: EffectResult) -> State {
     let mut state = state_in(Phase::Staged);
-    state.apply(at(0), &Event::Intent { effect: FLIP(), deadline: at(60) }).unwrap();
-    state.apply(at(0), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
-    assert_eq!(waits(forward(&state, 1, &well(blue()))), Some(at(5)));
-    assert_eq!(forward(&state, 5, &well(blue())), Decision::Record(Event::NotSwitched));
+    state.apply(at(0), &Event::Intent { effect: FLIP(), deadline: at(15) }).unwrap();
+    state.apply(at(2), &Event::Outcome { result }).unwrap();
+    state.nothing_can_land();
+    state.read_at(at(2))
+}
+
+#[test]
+fn an_accepted_flip_that_somebody_has_undone_exactly_is_not_written_again() {
+    for result in [EffectResult::Accepted { change: None }, EffectResult::Repeated { change: None }] {
+        let mut state = accepted_flip(result);
+        assert_eq!(waits(forward(&state, 6, &well(blue()))), Some(at(62)), "it has a moment to show");
+        assert_eq!(forward(&state, 61, &well(green())), Decision::Record(Event::Switched));
+        let Decision::Record(event) = forward(&state, 62, &well(blue())) else { panic!("it goes on") };
+        let text = blocks(Decision::Record(event.clone()));
+        assert!(text.contains("somebody else has written it"), "{text}");
+        state.apply(at(62), &event).unwrap();
+        // A person says to go on: then it is written again.
+        state.apply(at(70), &Event::Resumed).unwrap();
+        assert_eq!(forward(&state, 70, &well(blue())), Decision::Record(Event::NotSwitched));
+        state.apply(at(70), &Event::NotSwitched).unwrap();
+        assert_eq!(forward(&state, 70, &well(blue())), Decision::Act(FLIP()));
+    }
+}
+
+#[test]
+fn an_accepted_rollback_that_somebody_has_undone_exactly_is_not_written_again() {
+    let mut state = state_in(Phase::RollingBack);
+    let back = Effect::Flip { from: green(), to: blue() };
+    state.apply(at(0), &Event::Intent { effect: back.clone(), deadline: at(15) }).unwrap();
+    state.apply(at(2), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+    assert_eq!(waits(forward(&state, 20, &well(green()))), Some(at(62)));
+    let Decision::Record(event) = forward(&state, 62, &well(green())) else { panic!("it goes on") };
+    assert!(blocks(Decision::Record(event.clone())).contains("somebody else has written it"));
+    state.apply(at(62), &event).unwrap();
+    state.apply(at(70), &Event::Resumed).unwrap();
+    assert_eq!(forward(&state, 70, &well(green())), Decision::Act(back));
+}
+
+#[test]
+fn an_idle_color_that_somebody_took_out_of_the_rule_again_ends_the_release() {
+    let mut state = state_in(Phase::Provisioning { since: at(0) });
+    let effect = Effect::Reference { live: blue(), idle: green() };
+    state.apply(at(0), &Event::Intent { effect, deadline: at(60) }).unwrap();
+    state.apply(at(2), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+    let launch = Effect::Launch { color: green(), subnet: "a".into(), count: 1, client_token: "t".into() };
+    state.apply(at(3), &Event::Intent { effect: launch, deadline: at(63) }).unwrap();
+    state.apply(at(4), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+    let mut facts = well(green());
+    facts.traffic = Some(Traffic::Only { color: blue(), idle_referenced: false });
+    assert!(fails(forward(&state, 100, &facts)).contains("somebody else has written it"));
 }
 
 #[test]

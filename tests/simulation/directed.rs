@@ -106,7 +106,7 @@ fn numbered(mut plan: Plan, more: RunnerPlan) -> Plan {
     plan
 }
 
-/// A process stands still behind its write of the switch, and somebody else takes a part of it back meanwhile.
+/// A process stands still behind its write of the switch, and somebody else takes it back meanwhile.
 fn taken_back_behind(aim: &Undisturbed, number: usize, weights: [u32; 2]) -> Plan {
     let flip = aim.last(number as u64, "elbv2:ModifyListener");
     let mut plan = troubled(aim.plan(), number, flip.boundary, Mishap::FreezeAfter { for_ms: 40 * SECOND });
@@ -116,12 +116,12 @@ fn taken_back_behind(aim: &Undisturbed, number: usize, weights: [u32; 2]) -> Pla
 
 /// The flip is taken back by somebody else before it is read back.
 pub(super) fn flip_taken_back() -> Plan {
-    taken_back_behind(&deployed(), 0, [80, 20])
+    taken_back_behind(&deployed(), 0, [100, 0])
 }
 
 /// The same with a rollback.
 pub(super) fn rollback_taken_back() -> Plan {
-    taken_back_behind(&deployed_then(10 * SECOND, ROLLBACK), 1, [20, 80])
+    taken_back_behind(&deployed_then(10 * SECOND, ROLLBACK), 1, [0, 100])
 }
 
 /// Somebody else writes the switch between the announcement of the flip and the flip.
