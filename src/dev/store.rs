@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::{ObjectStore, RetryConfig};
 
 use super::model;
 use super::{DevCloud, DevError};
 
 impl DevCloud {
-    /// A bucket of the dev cloud's own account as an object store, made where it is missing. Conditional puts are on.
+    /// A bucket of the dev cloud's own account as an object store, made where it is missing. Conditional puts are on, and
+    /// nothing is repeated: as a journal has its bucket.
     ///
     /// # Errors
     /// The name cannot be a bucket's, or it is one of another account or region.
@@ -24,7 +25,8 @@ impl DevCloud {
             .with_allow_http(true)
             .with_access_key_id(key)
             .with_secret_access_key(secret)
-            .with_conditional_put(S3ConditionalPut::ETagMatch);
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
         if let Some(connector) = self.object_store_connector() {
             builder = builder.with_http_connector(connector);
         }

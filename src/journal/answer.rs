@@ -70,9 +70,12 @@ pub(super) fn no_bucket(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. }) || words(error).starts_with("NoSuchBucket")
 }
 
-/// Whether the answer was a refusal of HTTP that waiting does not change.
+/// Whether the answer was a refusal of HTTP that waiting does not change. S3 says with 400 that a request took too long
+/// to arrive.
 fn refused(error: &Error) -> bool {
-    status(error).is_some_and(|status| (400..500).contains(&status) && ![408, 409, 429].contains(&status))
+    let refused =
+        status(error).is_some_and(|status| (400..500).contains(&status) && ![408, 409, 429].contains(&status));
+    refused && !words(error).starts_with("RequestTimeout ")
 }
 
 /// The status of an answer over HTTP. object_store tells it in its words only.

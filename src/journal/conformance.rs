@@ -32,7 +32,7 @@ use verify::a_whole_journal_is_found_whole_and_is_exported_as_it_is;
 struct Bench {
     journal: Journal,
     _folder: Option<tempfile::TempDir>,
-    _cloud: Option<DevCloud>,
+    cloud: Option<DevCloud>,
 }
 
 /// Where a test's clock starts.
@@ -42,7 +42,7 @@ fn start() -> Timestamp {
 
 fn memory() -> Bench {
     let journal = Journal::with_store(Arc::new(InMemory::new()), "shop-prod").with_clock(Clock::starting_at(start()));
-    Bench { journal, _folder: None, _cloud: None }
+    Bench { journal, _folder: None, cloud: None }
 }
 
 fn folder() -> Bench {
@@ -51,7 +51,7 @@ fn folder() -> Bench {
     let journal = Journal::open(&location, "shop-prod", &SdkConfig::builder().build())
         .unwrap()
         .with_clock(Clock::starting_at(start()));
-    Bench { journal, _folder: Some(folder), _cloud: None }
+    Bench { journal, _folder: Some(folder), cloud: None }
 }
 
 /// A bucket of the dev cloud, through object_store's own client for S3.
@@ -59,7 +59,7 @@ async fn bucket() -> Bench {
     let cloud = DevCloud::in_process(DevOptions::default()).await.unwrap();
     let store = cloud.bucket("eu-west-1", "releases").unwrap();
     let journal = Journal::with_store(store, "shop-prod").with_clock(Clock::starting_at(start()));
-    Bench { journal, _folder: None, _cloud: Some(cloud) }
+    Bench { journal, _folder: None, cloud: Some(cloud) }
 }
 
 /// Runs each test over each store, under paused time.

@@ -1,10 +1,10 @@
 //! `journal export`: every entry in order, for whoever keeps or examines them elsewhere.
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 
 use super::entry::Entry;
-use super::open::{READS_MAX, last};
+use super::open::{last, newest};
 use super::{Journal, JournalError, Log};
 
 /// An entry as it is handed out.
@@ -23,17 +23,10 @@ impl Journal {
     /// # Errors
     /// Whatever is wrong with an entry; those before it have been handed out.
     pub async fn export(&self, mut each: impl FnMut(&Exported<'_>)) -> Result<(), JournalError> {
-        let head = last(&self.place().names(None).await?);
-        let mut objects = futures_util::stream::iter(1..=head)
-            .map(|seq| async move { Ok::<_, JournalError>((seq, self.place().read(seq).await?)) })
-            .buffered(READS_MAX);
+        let (snapshots, names) = futures_util::try_join!(self.snapshots(), self.place().names(None))?;
+        let mut objects = self.entries(1, last(&names), newest(&snapshots));
         let mut log = Log::default();
-        while let Some((seq, bytes)) = objects.try_next().await? {
-            let object = self.place().object(seq);
-            let Some(bytes) = bytes else {
-                let why = format!("it is missing, but entry {head} exists");
-                return Err(JournalError::Broken { object, why });
-            };
+        while let Some((object, bytes)) = objects.try_next().await? {
             log.admit(&bytes, &object)?;
             if let Some(entry) = log.entries().last() {
                 each(&Exported { sha256: log.tip(), entry });

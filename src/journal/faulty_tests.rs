@@ -2,6 +2,7 @@
 
 use super::super::faults::{Fault, Faulty};
 use super::*;
+use crate::dev::faults::Fault as DevFault;
 
 fn faulty() -> (Arc<Faulty>, Journal) {
     let store = Arc::new(Faulty::new(Arc::new(InMemory::new())));
@@ -50,6 +51,19 @@ async fn whatever_happens_to_its_puts_an_append_is_never_lost_and_never_doubled(
     assert_eq!(committed + undecided, 512);
     // Only where no put of three was carried out in time: lost, falsely in conflict, silent, or late.
     assert!(undecided <= 64, "{undecided}");
+}
+
+/// S3 says that with the status 400, which else stands for what does not get better.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_took_s3_too_long_to_receive_is_sent_again() {
+    let Bench { journal, cloud, .. } = bucket().await;
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    for calls in ["s3:PutObject", "s3:GetObject", "s3:ListObjectsV2"] {
+        let said = "Your socket connection to the server was not read from or written to within the timeout period.";
+        cloud.as_ref().unwrap().faults().add(DevFault::refuse(calls, "RequestTimeout", said).times(1));
+        session.append(Event::Warmed).await.unwrap();
+        assert_eq!(journal.load().await.unwrap().entries(), session.log().entries(), "{calls}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

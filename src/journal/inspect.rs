@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::entry::{Entry, hash, number};
-use super::open::{READS_MAX, last};
+use super::open::{READS_MAX, last, newest};
 use super::snapshot::{self, SNAPSHOT, SNAPSHOT_EVERY};
 use super::sum::Sum;
 use super::{Journal, JournalError, Log};
@@ -16,6 +16,8 @@ use crate::release::IllegalEvent;
 
 /// A file that was staged longer ago than this is no longer written by anybody.
 const STAGED_MAX: Duration = Duration::from_secs(60);
+/// The most numbers without an entry that are looked for one by one: more are no loss, but a number that no run wrote.
+const MISSING_MAX: u64 = 100_000;
 
 /// What somebody who looked at the whole journal found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,9 +113,8 @@ impl Journal {
                 _ => objects.entries[at - 1].as_deref().filter(|_| readable).map(hash),
             };
             let found = match bytes {
-                None => {
-                    Err((Wrong::Missing, object, format!("it is missing, but entry {} exists", objects.entries.len())))
-                }
+                // A snapshot that knows of more has a finding of its own.
+                None => Err((Wrong::Missing, object, reason(&self.missing(seq, objects.entries.len() as u64, 0)))),
                 Some(bytes) => self.follows(seq, bytes, before, log.as_mut()),
             };
             readable = !matches!(found, Err((Wrong::Missing | Wrong::Damaged, ..)));
@@ -187,11 +188,16 @@ impl Journal {
 
     /// All objects, unjudged.
     async fn objects(&self) -> Result<Objects, JournalError> {
-        let (listed, names) = futures_util::try_join!(self.snapshots(), self.place().names(None))?;
-        let entries = futures_util::stream::iter(1..=last(&names))
-            .map(|seq| self.place().read(seq))
-            .buffered(READS_MAX)
-            .try_collect();
+        // A run may be at work. What a snapshot stands for was written before it, so it is in a list that is made later.
+        let listed = self.snapshots().await?;
+        let names = self.place().names(None).await?;
+        let (head, there) = (last(&names), names.iter().filter(|name| number(name).is_some()).count() as u64);
+        if head.saturating_sub(there) > MISSING_MAX {
+            let why = format!("there are {there} entries, and its number is far above: no run has written it");
+            return Err(JournalError::Broken { object: self.place().object(head), why });
+        }
+        let entries =
+            futures_util::stream::iter(1..=head).map(|seq| self.place().read(seq)).buffered(READS_MAX).try_collect();
         let ours: Vec<u64> = listed.iter().filter(|(_, version)| *version == SNAPSHOT).map(|(seq, _)| *seq).collect();
         let snapshots = futures_util::stream::iter(ours)
             .map(|seq| async move {
@@ -201,7 +207,6 @@ impl Journal {
             .buffered(READS_MAX)
             .try_collect();
         let (entries, snapshots) = futures_util::try_join!(entries, snapshots)?;
-        let staged = |name: &String| name.split_once('#').is_some_and(|(name, _)| number(name).is_some());
         let old = |name: &String| {
             let written = self.place().local().and_then(|folder| folder.join(name).metadata().ok()?.modified().ok());
             written.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > STAGED_MAX)
@@ -209,10 +214,23 @@ impl Journal {
         Ok(Objects {
             entries,
             snapshots,
-            newest: listed.iter().map(|(seq, _)| *seq).max().unwrap_or(0),
-            leftovers: names.into_iter().filter(|name| staged(name) && old(name)).collect(),
+            newest: newest(&listed),
+            leftovers: self.staged(names).await?.into_iter().filter(old).collect(),
             sums: BTreeMap::new(),
         })
+    }
+
+    /// The files of a folder that were written and not yet linked to their own names, `names` being those right in it.
+    async fn staged(&self, names: Vec<String>) -> Result<Vec<String>, JournalError> {
+        if self.place().local().is_none() {
+            return Ok(Vec::new());
+        }
+        let of_entry = |name: &str| name.split_once('#').is_some_and(|(name, _)| number(name).is_some());
+        let of_snapshot = |name: &str| name.split_once('#').is_some_and(|(name, _)| snapshot::number(name).is_some());
+        let mut staged: Vec<String> = names.into_iter().filter(|name| of_entry(name)).collect();
+        let snapshots = self.place().names_of(snapshot::FOLDER).await?;
+        staged.extend(snapshots.iter().filter(|name| of_snapshot(name)).map(|n| format!("{}/{n}", snapshot::FOLDER)));
+        Ok(staged)
     }
 
     /// Entries that a snapshot knows of and that are gone from the end.
@@ -240,15 +258,16 @@ impl Journal {
             match (snapshot::decode(bytes, *seq), objects.sums.get(seq)) {
                 (Err(why), _) => findings.push(wrong(why)),
                 (Ok(said), Some(sum)) if said == *sum => {}
-                (Ok(said), _) if entry.is_some_and(|entry| hash(entry) != said.tip) => findings.push(Finding {
-                    object: self.place().object(*seq),
-                    what: Wrong::Changed,
-                    why: format!(
-                        "the snapshot of the first {seq} entries was made of one with the hash {}; this one has {}",
-                        said.tip,
-                        entry.map(hash).unwrap_or_default()
-                    ),
-                }),
+                (Ok(said), _) if entry.is_some_and(|entry| is_entry(entry) && hash(entry) != said.tip) => findings
+                    .push(Finding {
+                        object: self.place().object(*seq),
+                        what: Wrong::Changed,
+                        why: format!(
+                            "the snapshot of the first {seq} entries was made of one with the hash {}; this one has {}",
+                            said.tip,
+                            entry.map(hash).unwrap_or_default()
+                        ),
+                    }),
                 (Ok(_), Some(_)) => findings.push(wrong("it does not say what the entries add up to".into())),
                 // What it was made of is named above.
                 (Ok(_), None) => {}
@@ -279,6 +298,11 @@ impl Journal {
         let why = format!("up to here the events do not follow one from the other: {error}");
         Finding { object: self.place().object(head), what: Wrong::OutOfPlace, why }
     }
+}
+
+/// Whether it can be read at all: what cannot is named as damaged, and not as changed beside that.
+fn is_entry(bytes: &[u8]) -> bool {
+    Entry::decode(bytes, "").is_ok()
 }
 
 /// `sum` and the next entry.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use futures_util::{StreamExt, TryStreamExt};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -150,9 +151,7 @@ impl Journal {
     /// Whatever is wrong with any entry: nothing is skipped.
     pub async fn load(&self) -> Result<Log, JournalError> {
         let (snapshots, names) = futures_util::try_join!(self.snapshots(), self.place.names(None))?;
-        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
-        let head = newest.max(last(&names));
-        let mut log = self.read_on(Log::default(), head, newest).await?;
+        let mut log = self.read_on(Log::default(), last(&names), newest(&snapshots)).await?;
         log.snapshot = newest_of_ours(&snapshots).unwrap_or(0);
         log.mark_read();
         Ok(log)
@@ -179,11 +178,10 @@ impl Journal {
                 return self.load().await;
             }
         };
-        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(seq);
-        let head = newest.max(last(&names));
+        let (listed, newest) = (last(&names), newest(&snapshots));
         // The entry that the snapshot ends with is read too: the two must fit.
         let first = async { self.place.read(seq).await };
-        let rest = self.read_on(Log::after(sum.clone()), head, newest);
+        let rest = self.read_on(Log::after(sum.clone()), listed, newest);
         let (first, rest) = futures_util::join!(first, rest);
         match first? {
             Some(bytes) if hash(&bytes) == sum.tip => {}
@@ -192,7 +190,7 @@ impl Journal {
                 tracing::warn!(snapshot, "a snapshot does not fit its entry and is passed over");
                 return self.load().await;
             }
-            None => return Err(self.missing(seq, head, newest)),
+            None => return Err(self.missing(seq, listed, newest)),
         }
         let mut log = rest?;
         log.mark_read();
@@ -201,9 +199,8 @@ impl Journal {
 
     /// As [`Journal::load`], where the list of snapshots is there and none of them can be used.
     async fn load_after(&self, snapshots: &[(u64, u32)]) -> Result<Log, JournalError> {
-        let newest = snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
-        let head = newest.max(last(&self.place.names(None).await?));
-        let mut log = self.read_on(Log::default(), head, newest).await?;
+        let listed = last(&self.place.names(None).await?);
+        let mut log = self.read_on(Log::default(), listed, newest(snapshots)).await?;
         log.mark_read();
         Ok(log)
     }
@@ -216,27 +213,42 @@ impl Journal {
         Ok(found)
     }
 
-    /// Reads the entries after `log` up to `head`, many at a time. `newest` is the newest snapshot.
-    async fn read_on(&self, mut log: Log, head: u64, newest: u64) -> Result<Log, JournalError> {
-        let mut objects = futures_util::stream::iter(log.head() + 1..=head)
-            .map(|seq| async move { Ok::<_, JournalError>((seq, self.place.read(seq).await?)) })
-            .buffered(READS_MAX);
-        while let Some((seq, bytes)) = objects.try_next().await? {
-            let bytes = bytes.ok_or_else(|| self.missing(seq, head, newest))?;
-            log.admit(&bytes, &self.place.object(seq))?;
+    /// Reads the entries after `log`, many at a time, up to the last that is `listed`, or that the `newest` snapshot
+    /// stands for.
+    async fn read_on(&self, mut log: Log, listed: u64, newest: u64) -> Result<Log, JournalError> {
+        let mut objects = self.entries(log.head() + 1, listed, newest);
+        while let Some((object, bytes)) = objects.try_next().await? {
+            log.admit(&bytes, &object)?;
         }
         drop(objects);
         Ok(log)
     }
 
-    /// The error of an entry that is not there, though the entry `head`, or the snapshot `newest`, is.
-    fn missing(&self, seq: u64, head: u64, newest: u64) -> JournalError {
-        let why = if seq <= newest && head == newest {
+    /// The entries from `first` on, in order, up to the last that is `listed`, or that the `newest` snapshot stands for:
+    /// each with its path.
+    pub(super) fn entries(
+        &self,
+        first: u64,
+        listed: u64,
+        newest: u64,
+    ) -> impl Stream<Item = Result<(String, Bytes), JournalError>> + Unpin {
+        futures_util::stream::iter(first..=listed.max(newest))
+            .map(move |seq| async move {
+                let bytes = self.place.read(seq).await?.ok_or_else(|| self.missing(seq, listed, newest))?;
+                Ok((self.place.object(seq), bytes))
+            })
+            .buffered(READS_MAX)
+            .boxed()
+    }
+
+    /// The error of an entry that is not there, though the last one that is `listed`, or the `newest` snapshot, is.
+    pub(super) fn missing(&self, seq: u64, listed: u64, newest: u64) -> JournalError {
+        let why = if seq > listed {
             format!("it is missing, but there is a snapshot of the first {newest} entries: it was removed from the end")
-        } else if seq == head {
+        } else if seq == listed {
             "its name is listed, but there is nothing to read (a link that leads nowhere?)".into()
         } else {
-            format!("it is missing, but entry {head} exists")
+            format!("it is missing, but entry {listed} exists")
         };
         JournalError::Broken { object: self.place.object(seq), why }
     }
@@ -406,6 +418,11 @@ impl Journal {
 /// The highest number among the names, 0 for none. Files with other names are not the journal's.
 pub(super) fn last(names: &[String]) -> u64 {
     names.iter().filter_map(|name| entry::number(name)).max().unwrap_or(0)
+}
+
+/// What the newest snapshot of any version stands for, 0 where there is none.
+pub(super) fn newest(snapshots: &[(u64, u32)]) -> u64 {
+    snapshots.iter().map(|(seq, _)| *seq).max().unwrap_or(0)
 }
 
 /// The newest snapshot of this program's version.

@@ -1,10 +1,12 @@
 //! `journal repair`: what can be put right without losing anything, and what only a backup can.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::entry::{Entry, name};
+use super::entry::{Entry, hash, name};
 use super::inspect::{Finding, Objects, Verdict, Wrong};
 use super::place::Slot;
 use super::session::SETTLE_MARGIN;
@@ -62,7 +64,7 @@ impl Journal {
     pub async fn plan_repair(&self) -> Result<Repair, JournalError> {
         let (verdict, objects) = self.inspect().await?;
         let work = self.work(&verdict, &objects);
-        Ok(self.told(&work, &verdict))
+        Ok(self.told(&work, &verdict, &objects))
     }
 
     /// Puts right what can be put right without losing anything: it removes what killed runs left behind, writes
@@ -99,7 +101,7 @@ impl Journal {
                 self.place().create_file(name, bytes).await?;
             }
         }
-        Ok(self.told(&work, &verdict))
+        Ok(self.told(&work, &verdict, &objects))
     }
 
     fn work(&self, verdict: &Verdict, objects: &Objects) -> Vec<Work> {
@@ -143,18 +145,27 @@ impl Journal {
         work
     }
 
-    /// How many entries stay: those before the first that is missing or unreadable. Where one was changed or cut off,
-    /// nobody can tell what it said, and all stay as they are.
+    /// How many entries stay: those before the first that stops every run, because it is missing or cannot be read.
+    /// What a snapshot stands for stops none: without it the journal would go back to what was so long ago. Where an
+    /// entry was changed or cut off, nobody can tell what it said, and all stay as they are.
     fn readable(&self, verdict: &Verdict, objects: &Objects) -> usize {
         let all = objects.entries.len();
         let beyond_us = verdict.problems.iter().any(|p| matches!(p.what, Wrong::Changed | Wrong::CutOff));
-        let hole = (1..).zip(&objects.entries).position(|(seq, bytes)| {
-            bytes.as_ref().is_none_or(|bytes| !Entry::decode(bytes, "").is_ok_and(|entry| entry.seq == seq))
+        let base = objects.snapshots.iter().rev().find_map(|(seq, bytes)| {
+            let (sum, count) = (snapshot::decode(bytes, *seq).ok()?, usize::try_from(*seq).ok()?);
+            let entry = objects.entries.get(count - 1)?.as_ref()?;
+            (hash(entry) == sum.tip).then_some(count)
         });
-        if beyond_us { all } else { hole.unwrap_or(all) }
+        let hole = (1..).zip(&objects.entries).skip(base.unwrap_or(0)).find(|(seq, bytes)| {
+            bytes.as_ref().is_none_or(|bytes| !Entry::decode(bytes, "").is_ok_and(|entry| entry.seq == *seq))
+        });
+        match hole {
+            Some((seq, _)) if !beyond_us => usize::try_from(seq - 1).unwrap_or(all),
+            _ => all,
+        }
     }
 
-    fn told(&self, work: &[Work], verdict: &Verdict) -> Repair {
+    fn told(&self, work: &[Work], verdict: &Verdict, objects: &Objects) -> Repair {
         let path = |name: &str| self.place().path_of(name);
         let steps: Vec<Step> = (work.iter())
             .map(|work| match work {
@@ -165,10 +176,11 @@ impl Journal {
                 Work::WriteSnapshot { name, .. } => Step::WriteSnapshot { object: path(name) },
             })
             .collect();
-        let sets_entries_aside = work.iter().any(|w| matches!(w, Work::SetAside { name, .. } if !name.contains('/')));
+        let stay = self.readable(verdict, objects) as u64;
+        let staying: BTreeSet<String> = (1..=stay).map(|seq| self.place().object(seq)).collect();
         let left = verdict.problems.iter().filter(|problem| match problem.what {
             Wrong::Changed | Wrong::CutOff => true,
-            Wrong::Missing | Wrong::Damaged | Wrong::OutOfPlace => !sets_entries_aside,
+            Wrong::Missing | Wrong::Damaged | Wrong::OutOfPlace => staying.contains(&problem.object),
             Wrong::Snapshot => {
                 !steps.iter().any(|step| matches!(step, Step::SetAside { object, .. } if *object == problem.object))
             }

@@ -41,7 +41,9 @@ fn every_changed_byte_is_noticed() {
 
 #[test]
 fn a_snapshot_is_named_after_its_last_entry_and_its_version() {
-    assert_eq!(name(64), "snapshots/00000000000000000064.v1.json");
+    assert_eq!(name(64), format!("snapshots/00000000000000000064.v{SNAPSHOT}.json"));
+    let page = include_str!("../../docs/reference/journal.md");
+    assert!(page.contains(&format!("`{}`", name(64))), "the page shows the name of a snapshot of this version");
     assert_eq!(number("00000000000000000064.v1.json"), Some((64, 1)));
     assert_eq!(number("00000000000000000064.v12.json"), Some((64, 12)));
     for strange in ["64.v1.json", "00000000000000000064.json", "00000000000000000000.v1.json", "x", ""] {

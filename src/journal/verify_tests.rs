@@ -2,9 +2,9 @@
 
 use object_store::ObjectStoreExt;
 
-use super::tail::{at, bytes, journal_in, overwrite, write};
+use super::tail::{at, bytes, journal_in, overwrite, release, write};
 use super::*;
-use crate::journal::snapshot;
+use crate::journal::{faults, snapshot};
 
 pub(super) async fn a_whole_journal_is_found_whole_and_is_exported_as_it_is(journal: Journal) {
     write(&journal, 130).await.release().await.unwrap();
@@ -75,10 +75,14 @@ async fn the_last_entry_is_known_to_a_snapshot_that_was_made_of_it() {
     assert_eq!(journal.repair().await.unwrap().left.len(), 1);
 }
 
+/// Without the snapshot, or after it, an entry that cannot be read stops every run.
 #[tokio::test(start_paused = true)]
 async fn what_follows_a_hole_is_set_aside_and_kept_and_the_journal_goes_on_before_it() {
-    for (seq, damaged) in [(40, false), (40, true), (1, false), (67, true)] {
+    for (seq, damaged) in [(40, false), (40, true), (1, false), (64, true), (67, true)] {
         let (store, journal) = old().await;
+        if seq < 64 {
+            store.delete(&at(&snapshot::name(64))).await.unwrap();
+        }
         let (whole, head) = (journal.load().await.unwrap(), journal.load().await.unwrap().head());
         match damaged {
             true => overwrite(&store, &entry(seq), "{ \"schema\": 1").await,
@@ -86,7 +90,7 @@ async fn what_follows_a_hole_is_set_aside_and_kept_and_the_journal_goes_on_befor
         }
         let what = if damaged { Wrong::Damaged } else { Wrong::Missing };
         assert_eq!(found(&journal).await[0], (what, entry(seq)));
-        journal.tail().await.err().or(journal.load().await.err()).expect("it cannot be used");
+        journal.tail().await.unwrap_err();
         let last = bytes(&store, &entry(head)).await;
         let plan = journal.plan_repair().await.unwrap();
         assert_eq!(found(&journal).await[0], (what, entry(seq)), "a plan changes nothing");
@@ -101,6 +105,86 @@ async fn what_follows_a_hole_is_set_aside_and_kept_and_the_journal_goes_on_befor
         acquire(&journal, "deploy").await.ok();
         preempt(&journal, "deploy").await.release().await.unwrap();
     }
+}
+
+/// Setting them aside would take the journal back to before the hole, and runs would act on what was so long ago.
+#[tokio::test(start_paused = true)]
+async fn entries_that_runs_go_on_from_are_not_set_aside_for_a_hole_before_the_snapshot() {
+    for damaged in [false, true] {
+        let (store, journal) = old().await;
+        let before = journal.tail().await.unwrap();
+        match damaged {
+            true => overwrite(&store, &entry(40), "{ \"schema\": 1").await,
+            false => store.delete(&at(&entry(40))).await.unwrap(),
+        }
+        let what = if damaged { Wrong::Damaged } else { Wrong::Missing };
+        let repair = journal.repair().await.unwrap();
+        assert!(repair.steps.is_empty(), "{repair:?}");
+        assert_eq!(repair.left.iter().map(|finding| finding.what).collect::<Vec<_>>(), [what]);
+        assert_eq!(journal.tail().await.unwrap().entries(), before.entries());
+        // A second one, after the snapshot, stops the runs: what follows that one goes, and no more.
+        store.delete(&at(&entry(67))).await.unwrap();
+        let repair = journal.repair().await.unwrap();
+        assert_eq!(repair.steps.len() as u64, before.head() - 67, "{repair:?}");
+        assert_eq!(repair.left.iter().map(|finding| finding.what).collect::<Vec<_>>(), [what]);
+        assert_eq!(journal.tail().await.unwrap().head(), 66);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_export_says_where_entries_are_missing_that_a_snapshot_knows_of() {
+    let (store, journal) = old().await;
+    for seq in 60..=journal.load().await.unwrap().head() {
+        store.delete(&at(&entry(seq))).await.unwrap();
+    }
+    let mut exported = 0;
+    let error = journal.export(|_| exported += 1).await.unwrap_err();
+    assert!(error.to_string().contains("a snapshot of the first 64 entries"), "{error}");
+    assert_eq!(exported, 59);
+}
+
+/// The list of the entries is answered first, then the run writes a snapshot, then the list of snapshots is answered.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_meanwhile_does_not_look_like_entries_that_were_cut_off() {
+    let inner = Arc::new(InMemory::new());
+    let writer = journal_in(inner.clone());
+    let mut session = write(&writer, 60).await;
+    let slow = Arc::new(faults::Faulty::new(inner));
+    slow.lists([faults::Fault::Slow(2)]);
+    let reader = journal_in(slow);
+    let verified = tokio::spawn(async move { reader.verify().await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for event in release(20, writer.clock().now()) {
+        session.append(event).await.unwrap();
+    }
+    assert_eq!(writer.snapshots().await.unwrap(), [(64, snapshot::SNAPSHOT)]);
+    assert_eq!(verified.await.unwrap().unwrap().problems, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_file_with_a_number_far_away_is_named_and_not_counted_up_to() {
+    let (store, journal) = old().await;
+    overwrite(&store, &entry(u64::MAX - 1), "{}").await;
+    for error in [journal.verify().await.unwrap_err(), journal.repair().await.unwrap_err()] {
+        let shown = error.to_string();
+        assert!(matches!(error, JournalError::Broken { .. }) && shown.contains(&entry(u64::MAX - 1)), "{shown}");
+    }
+}
+
+/// As after a run that was killed while it wrote a snapshot.
+#[tokio::test]
+async fn what_a_killed_run_has_left_among_the_snapshots_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = JournalLocation::Folder(folder.path().into());
+    let journal = Journal::open(&location, "shop-prod", &SdkConfig::builder().build()).unwrap();
+    write(&journal, 70).await.release().await.unwrap();
+    let staged = folder.path().join("shop-prod/snapshots/00000000000000000128.v1.json#1");
+    std::fs::write(&staged, "{").unwrap();
+    std::fs::File::options().write(true).open(&staged).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let untidy = journal.verify().await.unwrap().untidy;
+    assert_eq!(untidy.iter().map(|finding| finding.what).collect::<Vec<_>>(), [Wrong::Leftover]);
+    journal.repair().await.unwrap();
+    assert!(!staged.exists() && journal.verify().await.unwrap().untidy.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
