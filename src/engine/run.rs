@@ -193,6 +193,7 @@ impl<'a> Run<'a> {
             // What the facts show was so when they were asked for: whether a call can still land, or a time is over, is
             // asked of that moment, however long this process has stood still since.
             now: self.age.as_of().unwrap_or_else(|| self.now()),
+            decided_at: self.now(),
             acted: self.acted,
             began: self.began,
             last_entry: self.last_entry,

@@ -43,7 +43,7 @@ impl Step<'_> {
             reason: cx.reason.clone(),
             was: release.live().clone(),
             live: live.clone(),
-            until: cx.now + cx.policy.retain.max(cx.policy.quiet + cx.policy.ttl),
+            until: cx.decided_at + cx.policy.retain.max(cx.policy.quiet + cx.policy.ttl),
         })
     }
 

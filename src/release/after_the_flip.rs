@@ -160,6 +160,6 @@ impl Step<'_> {
             let until = (self.cx.now < end).then_some(end);
             return Decision::Wait { reason: format!("{to} has {}", self.facts.targets[to].describe()), until };
         }
-        Decision::Record(Event::Retained { until: self.cx.now + self.cx.policy.retain })
+        Decision::Record(Event::Retained { until: self.cx.decided_at + self.cx.policy.retain })
     }
 }

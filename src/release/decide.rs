@@ -62,8 +62,10 @@ pub struct Context {
     pub goal: Goal,
     /// The environment's rules.
     pub policy: Policy,
-    /// The time.
+    /// The time at which the facts were so: when they were asked for.
     pub now: Timestamp,
+    /// The time of this decision, which is later: what is kept for a while is kept from then on.
+    pub decided_at: Timestamp,
     /// Whether this run has recorded anything yet.
     pub acted: bool,
     /// When this run began.

@@ -289,7 +289,7 @@ impl Step<'_> {
         let back = Effect::Flip { from: to.clone(), to: from.clone() };
         let written = self.release.announced.as_ref().is_some_and(|a| a.effect == back);
         if written && bug(Bug::SkipReadBackOfRollback) && self.release.unanswered == 0 {
-            return Decision::Record(Event::RolledBack { until: self.cx.now + self.cx.policy.retain });
+            return Decision::Record(Event::RolledBack { until: self.cx.decided_at + self.cx.policy.retain });
         }
         // Read together what a write rests on; to read it back, the traffic is enough.
         let health = (!forced && !written).then(|| Question::Targets(from.clone()));
@@ -299,7 +299,7 @@ impl Step<'_> {
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, .. }) if color == from => {
                 let keep = self.cx.policy.retain.max(self.cx.policy.quiet + self.cx.policy.ttl);
-                return Decision::Record(Event::RolledBack { until: self.cx.now + keep });
+                return Decision::Record(Event::RolledBack { until: self.cx.decided_at + keep });
             }
             Some(Traffic::Only { .. }) => {}
             None => return Decision::Ask(BTreeSet::from([Question::Traffic])),

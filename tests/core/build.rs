@@ -291,6 +291,7 @@ pub(crate) fn context(goal: Goal, now: i64) -> Context {
         goal,
         policy: policy(),
         now: at(now),
+        decided_at: at(now),
         acted: true,
         began: at(now),
         last_entry: Some(at(now)),

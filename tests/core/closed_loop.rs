@@ -163,6 +163,7 @@ impl Loop {
             goal: self.goal,
             policy: self.policy.clone(),
             now: self.world.now,
+            decided_at: self.world.now,
             acted: self.acted,
             began: self.began,
             last_entry: self.journal.iter().rev().map(|(at, _)| *at).find(|at| *at < self.began),

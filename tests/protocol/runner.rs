@@ -176,6 +176,7 @@ impl Runner {
             goal: self.goal.goal(),
             policy,
             now: now(),
+            decided_at: now(),
             acted: self.acted,
             began: now(),
             last_entry: None,

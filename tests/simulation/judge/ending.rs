@@ -28,10 +28,14 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
             since.as_secs_f64()
         ));
     }
-    if let Some(pending) = &site.journal.state.pending {
+    let release = site.release();
+    let blocked = release.is_some_and(|release| matches!(release.phase, Phase::Blocked { .. }));
+    // Where a person decides, what was announced stays announced until they have.
+    if let Some(pending) = &site.journal.state.pending
+        && !blocked
+    {
         wrong.push(format!("{name}: the outcome of a call is not known: {pending:?}"));
     }
-    let release = site.release();
     match release.map(|release| &release.phase) {
         None | Some(Phase::Done | Phase::Aborted) => {}
         Some(Phase::Blocked { problem, .. }) => {

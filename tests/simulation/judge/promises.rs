@@ -13,6 +13,9 @@ use super::scene::{Scene, Site};
 /// What happened so long before a deploy still counts as a disturbance of it.
 const BEFORE: Duration = Duration::from_secs(300);
 
+/// A run renews its lease this long before its end, less what a slow answer takes.
+const LEASE_LEFT_MS: i64 = 35_000;
+
 /// Deploys that nothing may disturb.
 #[derive(Default)]
 pub(super) struct Promises {
@@ -59,12 +62,15 @@ fn must_succeed(scene: &Scene, number: u64, environment: usize) -> bool {
         // The phases in which nothing is under way, nor expires soon.
         Some(release) => matches!(release.phase, Phase::Done | Phase::Aborted),
     };
+    // A clock that is ahead takes a lease for expired that is about to be renewed.
+    let lease_holds = scene.plan.schedule.as_ref().is_none_or(|s| s.clock_ms - runner.clock_ms < LEASE_LEFT_MS);
     let alone = !scene.plan.runners.iter().any(|other| {
         let near = other.at_ms.abs_diff(runner.at_ms) < 20 * 60_000;
         other.number != number && other.environment == environment && near
     });
     settled
         && alone
+        && lease_holds
         && site.journal.holder.is_none()
         && scene.foreign_writes(environment).next().is_none()
         && runner.troubles.is_empty()

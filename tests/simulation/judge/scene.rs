@@ -329,6 +329,8 @@ impl Scene {
             }
         }
         for instance in view.instances() {
+            // That a program ends is nobody's call: whoever calls next is not to blame.
+            let by = if instance.state == "running" { By::Hand } else { by };
             let fine = instance.state == "pending" || (instance.state == "running" && instance.alive);
             if fine {
                 self.broken.remove(&instance.id);
