@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use switchback::release::{
-    Decision, Effect, Event, Goal, HealthState, Memory, Phase, ProbeAnswer, Question, Traffic, decide,
+    Context, Decision, Effect, Event, Goal, HealthState, Memory, Phase, ProbeAnswer, Question, Traffic, decide,
 };
 
 use crate::build::{
@@ -34,6 +34,17 @@ fn what_was_seen_before_the_flip_proves_nothing_after_it() {
     let facts = well(green());
     let memory = seen(&facts, 50, 501);
     assert_eq!(waits(decide(&state, &context(Goal::Deploy, 501), &facts, &memory)), Some(at(620)));
+}
+
+#[test]
+fn a_color_is_kept_from_the_decision_on_and_not_from_when_the_facts_were_asked_for() {
+    let cx = Context { decided_at: at(317), ..context(Goal::Deploy, 300) };
+    let facts = well(green());
+    let decision = decide(&state_in(Phase::Baking { since: at(0) }), &cx, &facts, &seen(&facts, 1, 300));
+    assert_eq!(decision, Decision::Record(Event::Retained { until: at(317 + 86400) }));
+    let facts = well(blue());
+    let decision = decide(&state_in(Phase::RollingBack), &cx, &facts, &seen(&facts, 1, 300));
+    assert_eq!(decision, Decision::Record(Event::RolledBack { until: at(317 + 86400) }));
 }
 
 #[test]
