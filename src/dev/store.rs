@@ -9,8 +9,8 @@ use super::model;
 use super::{DevCloud, DevError};
 
 impl DevCloud {
-    /// A bucket of the dev cloud's own account as an object store, made where it is missing. Conditional puts are on, and
-    /// nothing is repeated: as a journal has its bucket.
+    /// A bucket of the dev cloud's own account as an object store, made where it is missing. Conditional puts are on,
+    /// and nothing is repeated: as a journal has its bucket.
     ///
     /// # Errors
     /// The name cannot be a bucket's, or it is one of another account or region.

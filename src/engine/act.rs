@@ -26,8 +26,8 @@ struct Limits {
 const SEND_MAX: Duration = Duration::from_secs(30);
 
 impl Limits {
-    /// The limits of `effect` after it was `late` times in a row too late to be sent. Where AWS answers slowly, each try
-    /// gets twice the time of the one before, and its announcement says so.
+    /// The limits of `effect` after it was `late` times in a row too late to be sent. Where AWS answers slowly, each
+    /// try gets twice the time of the one before, and its announcement says so.
     fn of(effect: &Effect, late: u32) -> Self {
         let first = Self::at_first(effect);
         let send = (first.send * 2_u32.saturating_pow(late)).min(SEND_MAX);

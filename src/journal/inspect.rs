@@ -188,7 +188,7 @@ impl Journal {
 
     /// All objects, unjudged.
     async fn objects(&self) -> Result<Objects, JournalError> {
-        // A run may be at work. What a snapshot stands for was written before it, so it is in a list that is made later.
+        // A run may be at work. What a snapshot stands for was written before it, so a list that is made later has it.
         let listed = self.snapshots().await?;
         let names = self.place().names(None).await?;
         let (head, there) = (last(&names), names.iter().filter(|name| number(name).is_some()).count() as u64);

@@ -224,8 +224,8 @@ impl Journal {
         Ok(log)
     }
 
-    /// The entries from `first` on, in order, up to the last that is `listed`, or that the `newest` snapshot stands for:
-    /// each with its path.
+    /// The entries from `first` on, in order, up to the last that is `listed`, or that the `newest` snapshot stands
+    /// for: each with its path.
     pub(super) fn entries(
         &self,
         first: u64,

@@ -133,8 +133,8 @@ pub enum Ending {
 const REPEATS_MAX: u32 = 5;
 /// How long a call may take to show, times the number of announcements.
 const SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
-/// How long a write of the switch that AWS accepted may take to show. AWS documents no delay here; after a whole minute,
-/// what a reading shows is somebody's doing.
+/// How long a write of the switch that AWS accepted may take to show. AWS documents no delay here; after a whole
+/// minute, what a reading shows is somebody's doing.
 const SWITCH_SHOWS_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The next step of the newest release, from what is recorded, what was just seen, and what is wanted.
@@ -247,9 +247,9 @@ impl Step<'_> {
         })
     }
 
-    /// What to do where AWS accepted this very write of the switch, and the world shows what was there before: once that
-    /// cannot be an old reading any more, somebody else has undone it, and that is not written over. `None` where AWS
-    /// never said that it accepted it.
+    /// What to do where AWS accepted this very write of the switch, and the world shows what was there before: once
+    /// that cannot be an old reading any more, somebody else has undone it, and that is not written over. `None` where
+    /// AWS never said that it accepted it.
     pub(super) fn taken_back(&self, write: &Effect) -> Option<Decision> {
         let accepted = self.release.accepted.as_ref().filter(|a| a.effect == *write)?;
         let shows = accepted.at + SWITCH_SHOWS_WITHIN;
