@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use regex::{Captures, Regex};
-use switchback::config::{self, Compute, Environment, RuleMatch, SmokeCheck, Switch};
+use switchback::config::{self, Compute, Environment, JournalLocation, RuleMatch, SmokeCheck, Switch};
 
 /// What the modules' own tests put in, with the additions of each kind of switch.
-const VALUES: [(&str, &str); 13] = [
+const VALUES: [(&str, &str); 14] = [
     ("name", "shop-prod"),
     ("region", "eu-west-1"),
     ("account", "123456789012"),
@@ -24,6 +24,7 @@ const VALUES: [(&str, &str); 13] = [
     ("instance_subnets", "subnet-a, subnet-b"),
     ("smoke_path", r#""/healthz""#),
     ("retain", "24h"),
+    ("journal", ""),
 ];
 
 #[test]
@@ -48,10 +49,13 @@ fn the_environment_file_of_two_weighted_records_is_valid() {
         ("second_load_balancer", "shop-prod-green"),
         ("zone", "example.com"),
         ("record", "shop.example.com"),
+        ("journal", "\njournal: s3://acme-releases/switchback"),
     ];
     let environment = check("dns", "records.yaml", &more);
     let Switch::Dns(dns) = &environment.switch else { panic!("{:?}", environment.switch) };
     assert_eq!((dns.zone.as_str(), dns.record.as_str(), dns.port), ("example.com", "shop.example.com", 80));
+    let journal = JournalLocation::S3 { bucket: "acme-releases".into(), prefix: "switchback".into() };
+    assert_eq!(environment.journal, journal);
     let balancers: Vec<_> = environment.colors.iter().map(|c| c.load_balancer.as_deref()).collect();
     assert_eq!(balancers, [Some("shop-prod-blue"), Some("shop-prod-green")]);
 }

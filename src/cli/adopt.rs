@@ -5,11 +5,8 @@ use std::time::Instant;
 use clap::Args;
 
 use super::Exit;
-use super::options::Env;
+use super::options::{Env, reason};
 use super::output::Output;
-
-/// Longest reason that is recorded, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 /// Take the traffic as right where somebody else put it, and record who said so.
 ///
@@ -29,13 +26,5 @@ impl Adopt {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
         let reason = self.reason.clone();
         self.env.drive(out, "adopt", started, async |engine| engine.adopt(reason).await).await
-    }
-}
-
-fn reason(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("a reason has at least one character".into()),
-        text if text.chars().count() > REASON_CHARS_MAX => Err(format!("at most {REASON_CHARS_MAX} characters")),
-        text => Ok(text.to_owned()),
     }
 }

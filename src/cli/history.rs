@@ -5,10 +5,8 @@ use clap::Args;
 use super::Exit;
 use super::options::Env;
 use super::output::Output;
-use crate::cloud::configuration;
-use crate::config;
 use crate::engine::{EngineError, summarize};
-use crate::journal::{Journal, Log};
+use crate::journal::Log;
 use crate::report::{history_text, json_line};
 
 /// List the releases of an environment and how they ended, or every entry of its journal. Asks AWS nothing.
@@ -23,16 +21,11 @@ pub(super) struct History {
 
 impl History {
     pub(super) async fn run(&self, out: &Output) -> Exit {
-        let environment = match config::load(&self.env.env) {
-            Ok(environment) => environment,
-            Err(errors) => return out.config_errors(&errors),
+        let (environment, journal) = match self.env.journal(out).await {
+            Ok(opened) => opened,
+            Err(exit) => return exit,
         };
-        let sdk = configuration(environment.region.as_deref()).await;
-        let log = match Journal::open(&environment.journal, &environment.name, &sdk) {
-            Ok(journal) => journal.load().await,
-            Err(error) => Err(error),
-        };
-        match log.map_err(EngineError::from).and_then(|log| self.show(&log, out)) {
+        match journal.load().await.map_err(EngineError::from).and_then(|log| self.show(&log, out)) {
             Ok(()) => Exit::Done,
             Err(error) => out.engine_error(&environment.name, &error),
         }

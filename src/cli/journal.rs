@@ -5,8 +5,6 @@ use clap::{Args, Subcommand};
 use super::Exit;
 use super::options::Env;
 use super::output::Output;
-use crate::cloud::configuration;
-use crate::config;
 use crate::journal::{Journal, JournalError};
 use crate::report::{json_line, repair_text, verdict_text};
 
@@ -60,16 +58,11 @@ impl JournalVerb {
         let env = match &self.what {
             What::Verify(Verify { env }) | What::Export(Export { env }) | What::Repair(RepairVerb { env, .. }) => env,
         };
-        let environment = match config::load(&env.env) {
-            Ok(environment) => environment,
-            Err(errors) => return out.config_errors(&errors),
+        let (environment, journal) = match env.journal(out).await {
+            Ok(opened) => opened,
+            Err(exit) => return exit,
         };
-        let sdk = configuration(environment.region.as_deref()).await;
-        let ended = match Journal::open(&environment.journal, &environment.name, &sdk) {
-            Ok(journal) => self.what.run(&journal, out).await,
-            Err(error) => Err(error),
-        };
-        ended.unwrap_or_else(|error| out.engine_error(&environment.name, &error.into()))
+        self.what.run(&journal, out).await.unwrap_or_else(|error| out.engine_error(&environment.name, &error.into()))
     }
 }
 

@@ -6,12 +6,9 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::Exit;
-use super::options::Env;
+use super::options::{Env, reason};
 use super::output::Output;
 use crate::report::lease_text;
-
-/// The longest reason that is recorded, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 /// Show who holds the lease of an environment, or break it.
 #[derive(Debug, Args)]
@@ -42,14 +39,6 @@ enum Verb {
     },
 }
 
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    match text.chars().count() {
-        1..=REASON_CHARS_MAX => Ok(text.to_owned()),
-        _ => Err(format!("expected 1 to {REASON_CHARS_MAX} characters that say why")),
-    }
-}
-
 impl LeaseVerb {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
         match &self.verb {
@@ -70,17 +59,5 @@ impl LeaseVerb {
                 env.drive(out, "lease break", started, async |engine| engine.break_lease(reason).await).await
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_says_something_and_is_no_novel() {
-        assert_eq!(reason(" the job hangs "), Ok("the job hangs".into()));
-        assert!(reason("  ").is_err() && reason(&"x".repeat(501)).is_err());
-        assert!(reason(&"ü".repeat(500)).is_ok());
     }
 }

@@ -1,16 +1,17 @@
 //! Flags and arguments that several verbs share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_config::SdkConfig;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::output::Output;
 use super::{Exit, run};
 use crate::cloud::{Cloud, configuration};
-use crate::config;
+use crate::config::{self, Environment};
 use crate::dial::ThisMachine;
 use crate::engine::{Engine, EngineError, Finish, Notices, Stop};
 use crate::journal::Journal;
@@ -80,10 +81,7 @@ impl Env {
         stop: Stop,
         notices: impl FnOnce(&str) -> Notices,
     ) -> Result<Engine, Exit> {
-        let environment = config::load(&self.env).map_err(|errors| out.config_errors(&errors))?;
-        let sdk = configuration(environment.region.as_deref()).await;
-        let journal = Journal::open(&environment.journal, &environment.name, &sdk)
-            .map_err(|error| out.engine_error(&environment.name, &error.into()))?;
+        let (environment, sdk, journal) = self.open(out).await?;
         let cloud = Cloud::from_conf(&sdk);
         Ok(Engine {
             notices: notices(&environment.name),
@@ -95,6 +93,19 @@ impl Env {
             stop,
             started: started.into(),
         })
+    }
+
+    /// The environment with its journal, for verbs that ask AWS nothing else.
+    pub(super) async fn journal(&self, out: &Output) -> Result<(Environment, Journal), Exit> {
+        self.open(out).await.map(|(environment, _, journal)| (environment, journal))
+    }
+
+    async fn open(&self, out: &Output) -> Result<(Environment, SdkConfig, Journal), Exit> {
+        let environment = config::load(&self.env).map_err(|errors| out.config_errors(&errors))?;
+        let sdk = configuration(environment.region.as_deref()).await;
+        let journal = Journal::open(&environment.journal, &environment.name, &sdk)
+            .map_err(|error| out.engine_error(&environment.name, &error.into()))?;
+        Ok((environment, sdk, journal))
     }
 
     /// Runs a verb that changes something, shows what it tells, and says how it ended.
@@ -124,5 +135,49 @@ impl Env {
             Ok(finish) => out.finished(verb, &environment, &finish),
             Err(error) => out.engine_error(&environment, &error),
         }
+    }
+}
+
+/// Every environment file of the folder `environments` below the working folder, by name.
+pub(super) fn every_environment(out: &Output) -> Result<Vec<PathBuf>, Exit> {
+    environments_in(Path::new("environments")).map_err(|error| {
+        out.usage(&format!("cannot list the folder `environments`: {error}; name the environment files instead"));
+        Exit::Usage
+    })
+}
+
+fn environments_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The longest reason that is recorded, in characters.
+const REASON_CHARS_MAX: usize = 500;
+
+/// A reason that a person gives, for whoever reads the journal later.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=REASON_CHARS_MAX => Ok(text.to_owned()),
+        _ => Err(format!("expected 1 to {REASON_CHARS_MAX} characters that say why")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_says_something_and_is_no_novel() {
+        assert_eq!(reason(" the job hangs "), Ok("the job hangs".into()));
+        assert!(reason("  ").is_err() && reason(&"x".repeat(501)).is_err());
+        assert!(reason(&"ü".repeat(500)).is_ok());
     }
 }

@@ -1,14 +1,13 @@
 //! `switchback reconcile ENV… | --all`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{ArgGroup, Args};
 use futures_util::{StreamExt, stream};
 
-use super::options::Env;
+use super::options::{Env, every_environment};
 use super::output::Output;
-use super::sweep::environments_in;
 use super::{Exit, run};
 use crate::engine::{Finish, Stop};
 use crate::release::Ending;
@@ -36,17 +35,10 @@ pub(super) struct Reconcile {
 
 impl Reconcile {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
-        let envs = match self.all {
-            true => match environments_in(Path::new("environments")) {
-                Ok(envs) => envs,
-                Err(error) => {
-                    out.usage(&format!(
-                        "cannot list the folder `environments`: {error}; name the environment files instead"
-                    ));
-                    return Exit::Usage;
-                }
-            },
-            false => self.envs.clone(),
+        let named = (!self.all).then(|| self.envs.clone());
+        let envs = match named.map_or_else(|| every_environment(out), Ok) {
+            Ok(envs) => envs,
+            Err(exit) => return exit,
         };
         let stop = Stop::default();
         run::stop_on_signals(stop.clone());

@@ -1,12 +1,12 @@
 //! `switchback sweep [ENV…]`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 
 use super::Exit;
-use super::options::Env;
+use super::options::{Env, every_environment};
 use super::output::Output;
 use crate::engine::Finish;
 use crate::release::Ending;
@@ -28,17 +28,10 @@ pub(super) struct Sweep {
 
 impl Sweep {
     pub(super) async fn run(&self, out: &Output, started: Instant) -> Exit {
-        let envs = match self.envs.is_empty() {
-            true => match environments_in(Path::new("environments")) {
-                Ok(envs) => envs,
-                Err(error) => {
-                    out.usage(&format!(
-                        "cannot list the folder `environments`: {error}; name the environment files instead"
-                    ));
-                    return Exit::Usage;
-                }
-            },
-            false => self.envs.clone(),
+        let named = (!self.envs.is_empty()).then(|| self.envs.clone());
+        let envs = match named.map_or_else(|| every_environment(out), Ok) {
+            Ok(envs) => envs,
+            Err(exit) => return exit,
         };
         // One environment that cannot be swept must not keep the others from it; the worst ending is told.
         let mut worst = Exit::Done;
@@ -86,17 +79,4 @@ impl Sweep {
             Err(error) => out.engine_error(&name, &error),
         }
     }
-}
-
-/// The environment files of a folder, by name.
-pub(super) fn environments_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -35,7 +35,10 @@ pub enum JournalError {
         reason: String,
     },
     /// The folder, or an object in it, cannot be read.
-    #[error("cannot read {object}: {why}. Give the user who runs switchback the right to read it, and try again")]
+    #[error(
+        "cannot read {object}: {why}. Give the user who runs switchback the right to read it (in a bucket, it is \
+         s3:GetObject and s3:ListBucket), or put right what was seen, and try again"
+    )]
     Unreadable {
         /// Its path.
         object: String,
@@ -45,8 +48,8 @@ pub enum JournalError {
     /// An object is not an entry: cut short or damaged.
     #[error(
         "{object} is damaged (line {line}, column {column}): {why}. An entry is never changed once it is written: \
-         restore this file from a backup. Without one, check with `switchback status` that no release is in progress, \
-         then move the whole folder aside: a new journal starts, and the load balancer still says which color is live"
+         restore this file from a backup (in a versioned bucket, its earlier version). See all that is wrong with \
+         `switchback journal verify`, and what can be done without a backup with `switchback journal repair --dry-run`"
     )]
     Corrupt {
         /// Its path.
@@ -74,8 +77,8 @@ pub enum JournalError {
     /// The entries do not follow one from the other: one is missing, changed or out of place.
     #[error(
         "the journal is broken at {object}: {why}. Entries are never changed or deleted by switchback: restore the \
-         folder from a backup. Without one, check with `switchback status` that no release is in progress, then move \
-         the whole folder aside: a new journal starts, and the load balancer still says which color is live"
+         folder from a backup (in a versioned bucket, the objects' earlier versions). See all that is wrong with \
+         `switchback journal verify`, and what can be done without a backup with `switchback journal repair --dry-run`"
     )]
     Broken {
         /// The path of the object that does not fit.

@@ -28,7 +28,8 @@ pub fn status_text(status: &Status, now: Timestamp) -> String {
             });
         }
         let nobody = status.lease.as_ref().is_none_or(|l| l.expired);
-        if nobody && release.unfinished {
+        // Where a person must decide, nobody else goes on; the problem below says what does.
+        if nobody && release.unfinished && release.phase != "blocked" {
             text.push_str("nobody works on it: `reconcile` goes on, `abort` undoes it\n");
         }
         if let Some(adopted) = &release.adopted {

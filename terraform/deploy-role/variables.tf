@@ -42,6 +42,11 @@ variable "journal" {
     prefix = string
   })
   default = null
+
+  validation {
+    condition     = var.journal == null ? true : can(regex("^[^/]+(/[^/]+)*$", var.journal.prefix))
+    error_message = "The prefix has at least one part, and no slash before or after it."
+  }
 }
 
 variable "launch_template_arn" {

@@ -139,5 +139,6 @@ module "deploy_role" {
   security_group_ids  = [module.fleet.security_group_id]
   instance_role_arn   = try(var.instance_profile.role_arn, null)
   image_owners        = var.image_owners
+  journal             = var.journal
   tags                = var.tags
 }

@@ -21,6 +21,7 @@ output "environment_file" {
     instance_subnets     = join(", ", var.instance_subnets)
     smoke_path           = jsonencode(var.smoke_path)
     retain               = var.retain
+    journal              = var.journal == null ? "" : "\njournal: s3://${var.journal.bucket}/${var.journal.prefix}"
   })
 }
 

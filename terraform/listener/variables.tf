@@ -174,6 +174,15 @@ variable "retain" {
   default     = "24h"
 }
 
+variable "journal" {
+  description = "The bucket and prefix of the environment's journal, which the deploy role may then use. In a folder if null."
+  type = object({
+    bucket = string
+    prefix = string
+  })
+  default = null
+}
+
 variable "tags" {
   description = "Tags for every resource."
   type        = map(string)

@@ -74,6 +74,8 @@ async fn split_in(phase: &str, but: But<'_>) {
     assert_eq!(world.weights().await, [60, 40], "it is never overwritten");
     let (saw, run) = mismatch(&world).await;
     assert!(saw.contains("blue=60, green=40"), "{saw}");
+    let status = world.run(&["status", "ENV"]).await.exits(0).stdout;
+    assert!(status.contains("a person must decide") && !status.contains("`reconcile` goes on"), "{status}");
     // The same verb stands still as long as nobody has decided.
     world.deploy("v1").await.exits(6).says("blue=60, green=40");
     assert_eq!(world.weights().await, [60, 40]);

@@ -44,6 +44,7 @@ variables {
   runner_cidrs          = ["10.0.0.0/16"]
   runner_trust_policy   = "{}"
   smoke_path            = "/healthz"
+  journal               = { bucket = "acme-releases", prefix = "switchback" }
 }
 
 run "records" {
