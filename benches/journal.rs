@@ -5,18 +5,20 @@
 #![expect(clippy::unwrap_used, reason = "a measurement that goes wrong may stop anywhere")]
 
 mod cpu;
+#[path = "../tests/support/given_up.rs"]
+mod given_up;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 use object_store::memory::InMemory;
 use switchback::config::JournalLocation;
 use switchback::journal::{Acquire, Journal, Owner};
 use switchback::release::{Color, Effect, EffectResult, Event, GroupPin, Pins, ReleaseId, RoutePin, SwitchPin};
 
 use cpu::cpu_time;
+use given_up::given_up;
 
 const ENTRIES: u64 = 10_000;
 
@@ -48,40 +50,11 @@ async fn write(journal: &Journal) {
     let owner = Owner { run: journal.new_run(), ..Owner::this_process("deploy") };
     let mut session = journal.acquire(journal.tail().await.unwrap(), owner, Acquire::IfFree).await.unwrap();
     for number in 0.. {
-        for event in release(number, journal) {
+        for event in given_up(number, journal.clock().now(), EffectResult::Accepted { change: None }) {
             session.append(event).await.unwrap();
         }
         if session.log().head() >= ENTRIES {
             return;
         }
     }
-}
-
-fn release(number: u32, journal: &Journal) -> [Event; 5] {
-    let (blue, green) = (Color::new("blue"), Color::new("green"));
-    let group = |arn: &str| GroupPin { arn: arn.into(), port: 8080, deregistration_delay_seconds: 300 };
-    let route = RoutePin { dns_name: "shop.elb".into(), port: 443, https: true, host: None };
-    let pins = Pins {
-        route: SwitchPin::Rule { rule: "arn:r".into(), route },
-        groups: BTreeMap::from([(blue.clone(), group("arn:b")), (green.clone(), group("arn:g"))]),
-        template: "lt-1".into(),
-        template_version: 7,
-        subnets: vec![],
-    };
-    let deregister = Effect::Deregister { color: green.clone(), instances: vec!["i-1".into()] };
-    [
-        Event::ReleaseStarted {
-            release: ReleaseId::new(format!("20261121-021500-{number:04x}")),
-            image: format!("ami-{number}"),
-            from: blue,
-            to: green,
-            count: 3,
-            from_count: 3,
-            pins,
-        },
-        Event::Intent { effect: deregister, deadline: journal.clock().now() + Duration::from_secs(40) },
-        Event::Outcome { result: EffectResult::Accepted { change: None } },
-        Event::AbortRequested,
-        Event::Aborted,
-    ]
 }

@@ -1,6 +1,5 @@
 //! Snapshots: what is read from them is what all entries add up to, whatever became of the snapshot.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -18,31 +17,16 @@ use crate::chance::Chance;
 use crate::journal::snapshot;
 use crate::release::{GroupPin, Pins, ReleaseId, RoutePin, SwitchPin};
 
-/// The events of a release that is given up at once: five, in an order that a journal can have.
-pub(super) fn release(number: usize, at: Timestamp) -> Vec<Event> {
-    let (blue, green) = (Color::new("blue"), Color::new("green"));
-    let group = |arn: &str| GroupPin { arn: arn.into(), port: 8080, deregistration_delay_seconds: 300 };
-    let route = RoutePin { dns_name: "shop.elb".into(), port: 443, https: true, host: None };
-    let pins = Pins {
-        route: SwitchPin::Rule { rule: "arn:r".into(), route },
-        groups: BTreeMap::from([(blue.clone(), group("arn:b")), (green.clone(), group("arn:g"))]),
-        template: "lt-1".into(),
-        template_version: 7,
-        subnets: vec![],
+#[path = "../../tests/support/given_up.rs"]
+mod given_up;
+
+/// The events of a release that is given up at once; the call of every third one gets no answer.
+pub(super) fn release(number: u64, at: Timestamp) -> [Event; 5] {
+    let answer = match number.is_multiple_of(3) {
+        true => EffectResult::Unknown { saw: "no answer".into() },
+        false => EffectResult::Accepted { change: None },
     };
-    let started = Event::ReleaseStarted {
-        release: ReleaseId::new(format!("20261121-021500-{number:04x}")),
-        image: format!("ami-{number}"),
-        from: blue,
-        to: green.clone(),
-        count: 3,
-        from_count: 3,
-        pins,
-    };
-    let deregister = Effect::Deregister { color: green, instances: vec!["i-1".into()] };
-    let announced = Event::Intent { effect: deregister, deadline: at + Duration::from_secs(40) };
-    let answer = if number.is_multiple_of(3) { unknown() } else { accepted() };
-    vec![started, announced, answer, Event::AbortRequested, Event::Aborted]
+    given_up::given_up(number, at, answer)
 }
 
 /// Writes releases until the journal has at least so many entries.
@@ -319,7 +303,7 @@ async fn readers_see_a_prefix_of_the_journal_at_any_time_also_through_old_listin
             for number in 0..25 {
                 let mut session = preempt(&journal, "rollback").await;
                 // A release that was fenced half-way is in the way of the next one: then this one is only given up.
-                let mut events = release(number, journal.clock().now());
+                let mut events = release(number, journal.clock().now()).to_vec();
                 if session.log().replay().unwrap().release.is_some_and(|r| !r.phase.is_settled()) {
                     events = vec![Event::AbortRequested, Event::Aborted];
                 }
