@@ -3,6 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
+use super::print::eprint_line;
 use crate::engine::Stop;
 
 /// Runs a verb on this thread alone: a rollback should cost milliseconds.
@@ -19,7 +20,7 @@ fn block_on(mut builder: tokio::runtime::Builder, verb: impl Future<Output = Exi
     match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(verb),
         Err(error) => {
-            eprintln!("error: the asynchronous runtime did not start: {error}");
+            eprint_line(&format!("error: the asynchronous runtime did not start: {error}"));
             Exit::Unexpected
         }
     }

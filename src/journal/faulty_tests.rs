@@ -66,6 +66,17 @@ async fn a_request_that_took_s3_too_long_to_receive_is_sent_again() {
     }
 }
 
+/// As a clock that is far off may write it.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_at_the_end_of_the_calendar_is_waited_for_like_any_other() {
+    let (_, journal) = faulty();
+    let mut session = acquire(&journal, "deploy").await.unwrap();
+    session.append(flip(Timestamp::MAX)).await.unwrap();
+    session.append(unknown()).await.unwrap();
+    let next = preempt(&journal, "rollback").await;
+    assert!(next.settles_in().is_some_and(|wait| wait > Duration::from_secs(3600)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_answer_and_without_reading_back_the_outcome_is_unknown() {
     for (put, there) in [(Fault::ReplyLost, 1), (Fault::RequestLost, 0), (Fault::Silence, 0), (Fault::SilenceAfter, 1)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::entry::{Entry, hash, name};
 use super::inspect::{Finding, Objects, Verdict, Wrong};
 use super::place::Slot;
-use super::session::SETTLE_MARGIN;
+use super::sum::SETTLE;
 use super::{Journal, JournalError, snapshot};
 use crate::release::CLOCKS_APART_MAX;
 
@@ -194,7 +194,7 @@ impl Journal {
         let entries = objects.entries.iter().flatten().filter_map(|bytes| Entry::decode(bytes, "").ok());
         // A release after that gives the lease back, but what came after the hole may not have been read by its writer.
         let until: Option<Timestamp> = entries.filter_map(|entry| entry.lease_until).max();
-        let safe = until.map(|until| until + CLOCKS_APART_MAX + SETTLE_MARGIN);
+        let safe = until.map(|until| until.checked_add(CLOCKS_APART_MAX + SETTLE).unwrap_or(Timestamp::MAX));
         match safe.filter(|safe| *safe > self.clock().now()) {
             Some(safe) => Err(JournalError::Alive { environment: self.environment().into(), until: safe }),
             None => Ok(()),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::entry::{Body, Entry};
 use super::open::{CONFLICTS_MAX, Journal};
 use super::place::Slot;
+use super::sum::SETTLE;
 use super::{JournalError, Log, Owner};
 use crate::planted::{Bug, bug};
 use crate::release::{CLOCKS_APART_MAX, Event};
@@ -181,8 +182,9 @@ fn settled_at(log: &Log, now: Timestamp) -> Instant {
     let settled = log.unsettled().into_iter().map(|call| {
         let announced = log.there_at(call.seq).unwrap_or(this_moment);
         let by_our_clock = announced + positive(call.deadline.duration_since(call.at)) + SETTLE_MARGIN;
-        let apart = positive(CLOCKS_APART_MAX);
-        let by_any_clock = this_moment + positive((call.deadline + SETTLE_MARGIN + apart).duration_since(now));
+        // The duration and not the time is made longer: a deadline may be as late as the calendar goes.
+        let late = CLOCKS_APART_MAX + SETTLE;
+        let by_any_clock = this_moment + positive(call.deadline.duration_since(now) + late);
         by_our_clock.min(by_any_clock)
     });
     settled.max().unwrap_or(this_moment)

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Body, Entry, hash};
 use super::session::SETTLE_MARGIN;
 use super::{Lease, Owner, RunId};
 use crate::release::{CLOCKS_APART_MAX, Effect, EffectResult, Event, State};
+
+/// [`SETTLE_MARGIN`] with a sign: a time that stands in an entry may be so late that nothing can be added to it.
+pub(super) const SETTLE: SignedDuration = SignedDuration::from_secs(SETTLE_MARGIN.as_secs().cast_signed());
 
 /// What the first `seq` entries add up to. It stands in snapshots: whoever changes a field, or what is done with one,
 /// raises [`SNAPSHOT`](super::snapshot::SNAPSHOT).
@@ -91,7 +94,7 @@ impl Sum {
             }
         }
         // Over by every clock: nobody has to wait for it any more.
-        self.unsettled.retain(|call| call.deadline + SETTLE_MARGIN + CLOCKS_APART_MAX > entry.at);
+        self.unsettled.retain(|call| entry.at.duration_since(call.deadline) < CLOCKS_APART_MAX + SETTLE);
     }
 
     fn extend(&mut self, entry: &Entry) {

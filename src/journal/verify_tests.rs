@@ -205,6 +205,21 @@ async fn nothing_is_set_aside_while_a_run_may_be_alive() {
     assert_eq!(journal.load().await.unwrap().head(), 4);
 }
 
+/// What stands in a damaged journal may be anything.
+#[tokio::test(start_paused = true)]
+async fn a_lease_until_the_end_of_the_calendar_keeps_a_repair_from_setting_aside_and_does_not_stop_it() {
+    let inner = Arc::new(InMemory::new());
+    let journal = journal_in(inner.clone());
+    let head = write(&journal, 10).await.log().head();
+    let last = String::from_utf8(bytes(&inner, &entry(head)).await.to_vec()).unwrap();
+    let for_ever = last.replace("2026-11-21T02:16:00Z", &Timestamp::MAX.to_string());
+    assert_ne!(last, for_ever);
+    overwrite(&inner, &entry(head), for_ever).await;
+    inner.delete(&at(&entry(5))).await.unwrap();
+    let error = journal.repair().await.unwrap_err();
+    assert!(matches!(error, JournalError::Alive { until, .. } if until == Timestamp::MAX), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn snapshots_are_written_again_from_the_entries() {
     let (store, journal) = old().await;

@@ -16,7 +16,10 @@ impl State {
     /// shortened by another machine's clock, and lengthened by two minutes at most.
     #[must_use]
     pub fn read_at(mut self, now: Timestamp) -> Self {
-        let latest = |written: Timestamp| (written + CLOCKS_APART_MAX).min(now);
+        let latest = |written: Timestamp| match now.duration_since(written) > CLOCKS_APART_MAX {
+            true => written + CLOCKS_APART_MAX,
+            false => now,
+        };
         if let Some(release) = &mut self.release {
             release.phase.count_from(latest);
             if let Some(announced) = &mut release.announced {
