@@ -18,6 +18,8 @@ mod decisions;
 mod properties;
 #[path = "core/reconciling.rs"]
 mod reconciling;
+#[path = "core/sent_to.rs"]
+mod sent_to;
 #[path = "core/silence.rs"]
 mod silence;
 #[path = "core/taking_down.rs"]

@@ -39,11 +39,11 @@ impl Limits {
             Effect::Flip { .. } => {
                 Self { send: Duration::from_secs(5), call: Duration::from_secs(10), deadline: Duration::from_secs(15) }
             }
-            Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } => {
+            Effect::Reference { .. } | Effect::Launch { .. } => {
                 Self { send: Duration::from_secs(15), call: CHANGE_TIMEOUT, deadline: Duration::from_secs(60) }
             }
             // Reading every rule of a large load balancer takes its time.
-            Effect::Deregister { .. } | Effect::Terminate { .. } => {
+            Effect::Register { .. } | Effect::Deregister { .. } | Effect::Terminate { .. } => {
                 Self { send: Duration::from_secs(30), call: CHANGE_TIMEOUT, deadline: Duration::from_secs(75) }
             }
         }

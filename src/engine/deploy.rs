@@ -114,11 +114,13 @@ impl Engine {
             pins,
         };
         let questions = request.questions();
-        let (_, _, (facts, reading)) = tokio::try_join!(
+        let (_, _, (mut facts, reading)) = tokio::try_join!(
             async { Ok(self.cloud.check_image(&request.pins, &wanted.image).await?) },
             self.check_metrics(&request.pins),
             self.facts_about_both_colors(&request.pins, &questions)
         )?;
+        let questions = request.questions_about_the_idle_color(&facts);
+        facts.references = self.facts_about_both_colors(&request.pins, &questions).await?.0.references;
         let admission = admit(&state, &request, &facts);
         Ok(Prepared { state, request, facts, reading, admission })
     }

@@ -48,7 +48,7 @@ impl Against {
 
 impl Run<'_> {
     /// The switch as it is right before `effect` is sent: exactly as it was when the effect was decided. Before a call
-    /// that takes something down, every listener and rule is read again as well.
+    /// that registers or takes down, every listener and rule is read again as well.
     ///
     /// # Errors
     /// Where somebody has written in between, or where the world cannot be read in the time that is `left`.
@@ -80,13 +80,13 @@ impl Run<'_> {
         }
     }
 
-    /// Who uses what `effect` takes down, in words; `None` where nobody does, or where it takes nothing down.
+    /// Who uses what `effect` registers or takes down, in words; `None` where nobody does, or where it does neither.
     async fn still_used(&self, effect: &Effect, pins: &Pins) -> Result<Option<String>, CloudError> {
-        let names = names_of(effect, &self.facts);
-        let Some(release) = self.state.release.as_ref().filter(|_| !names.is_empty()) else { return Ok(None) };
+        let asks = effect.needs_a_color_that_nothing_sends_to();
+        let Some(release) = self.state.release.as_ref().filter(|_| asks) else { return Ok(None) };
         // What stands on the live color and is no part of it must not serve there either: that is a group in use.
         let idle = release.idle();
         let references = self.engine.cloud.references(pins, idle).await?;
-        Ok(references.in_the_way(idle, &names, &self.engine.typed).map(|p| p.saw))
+        Ok(references.in_the_way(idle, &names_of(effect, &self.facts), &self.engine.typed).map(|p| p.saw))
     }
 }

@@ -36,6 +36,14 @@ pub(super) struct Eyes {
     warned_of_likeness: bool,
 }
 
+impl Eyes {
+    /// Starts the count of failed looks anew: another phase asks other questions, and may never ask again what failed.
+    pub(super) fn forget_failures(&mut self) {
+        self.failed = 0;
+        self.failing.clear();
+    }
+}
+
 /// One answered question.
 pub(super) enum Answer {
     Traffic(Reading),

@@ -303,6 +303,7 @@ impl<'a> Run<'a> {
         });
         if release.map(|r| r.phase.name()) != before {
             self.backoff.reset();
+            self.eyes.forget_failures();
         }
         Ok(())
     }

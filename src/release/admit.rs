@@ -34,7 +34,7 @@ pub enum Admission {
 }
 
 impl Request {
-    /// The facts that [`admit`] needs: everything about both colors.
+    /// The facts that [`admit`] needs of both colors; [`Self::questions_about_the_idle_color`] come after them.
     pub fn questions(&self) -> Vec<Question> {
         let mut questions = vec![Question::Traffic];
         for color in self.pins.groups.keys() {
@@ -42,6 +42,12 @@ impl Request {
             questions.push(Question::Instances(color.clone()));
         }
         questions
+    }
+
+    /// What [`admit`] needs besides, where it is known which color is idle: every rule of a load balancer is read for it.
+    pub fn questions_about_the_idle_color(&self, facts: &Facts) -> Vec<Question> {
+        let Some(Traffic::Only { color: live, .. }) = &facts.traffic else { return Vec::new() };
+        self.pins.other(live).map(|idle| Question::References(idle.clone())).into_iter().collect()
     }
 }
 
@@ -66,6 +72,7 @@ pub fn admit(state: &State, request: &Request, facts: &Facts) -> Result<Admissio
         return Ok(Admission::AlreadyLive);
     }
     strangers(request, facts, to)?;
+    senders(request, facts, to)?;
     let from_count = facts.targets.get(from).map_or(0, |t| t.healthy()) as u32;
     if request.count < from_count && !request.accept_smaller {
         return Err(Problem {
@@ -168,4 +175,13 @@ fn strangers(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Probl
         return Ok(());
     }
     Err(super::takedown::not_ours(&request.name, &request.env, idle, &strangers))
+}
+
+/// A listener or a rule beside the switch that sends to the idle color would send to its instances before they are checked.
+fn senders(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Problem> {
+    let Some(references) = facts.references.get(idle) else {
+        let saw = format!("the listeners and rules that send to {idle} were not read");
+        return Err(Problem::new(saw, "a reading of all of them", format!("switchback status {}", request.env)));
+    };
+    references.in_the_way(idle, &[], &request.env).map_or(Ok(()), Err)
 }

@@ -218,6 +218,12 @@ impl Step<'_> {
         Decision::Record(Event::Blocked { problem })
     }
 
+    /// On the way to the flip the release fails, which takes the new color down; elsewhere a person must decide.
+    pub(super) fn fail_or_block(&self, problem: Problem) -> Decision {
+        let phase = &self.release.phase;
+        if phase.before_switched() && !phase.takes_down() { self.fail(problem) } else { self.block(problem) }
+    }
+
     /// Whether the registered targets are this release's instances, all of them and no other.
     pub(super) fn exactly_ours(&self, targets: &Targets) -> bool {
         let registered: BTreeSet<&str> = targets.registered().map(|t| t.id.as_str()).collect();
@@ -252,13 +258,13 @@ impl Step<'_> {
     /// AWS never said that it accepted it.
     pub(super) fn taken_back(&self, write: &Effect) -> Option<Decision> {
         let accepted = self.release.accepted.as_ref().filter(|a| a.effect == *write)?;
-        let shows = accepted.at + SWITCH_SHOWS_WITHIN;
-        if self.cx.now < shows {
-            let reason = format!("it does not show yet: {}", write.describe());
-            return Some(Decision::Wait { reason, until: Some(shows) });
+        if let Some(wait) = self.accepted_may_not_show_yet(write) {
+            return Some(wait);
         }
         let Release { from, to, image, .. } = self.release;
         let env = &self.cx.env;
+        // Nothing has moved yet, and nothing is lost.
+        let fails = matches!(write, Effect::Reference { .. });
         let problem = Problem {
             saw: format!(
                 "AWS accepted at {} to {}, and the switch is as it was before: somebody else has written it \
@@ -267,7 +273,9 @@ impl Step<'_> {
                 write.describe()
             ),
             expected: "the switch as this release wrote it".into(),
-            run: if self.release.phase == Phase::RollingBack {
+            run: if fails {
+                vec![format!("switchback deploy {env} --image {image} # once nobody else writes to the switch")]
+            } else if self.release.phase == Phase::RollingBack {
                 vec![format!("switchback rollback {env} # moves the traffic to {from} again"), adopt_instead(env, to)]
             } else {
                 vec![
@@ -276,7 +284,17 @@ impl Step<'_> {
                 ]
             },
         };
-        Some(if matches!(write, Effect::Reference { .. }) { self.fail(problem) } else { self.block(problem) })
+        Some(if fails { self.fail(problem) } else { self.block(problem) })
+    }
+
+    /// A wait for `write` to show, where AWS accepted this very write of the switch; `None` when it has had its time.
+    pub(super) fn accepted_may_not_show_yet(&self, write: &Effect) -> Option<Decision> {
+        let accepted = self.release.accepted.as_ref().filter(|a| a.effect == *write)?;
+        let shows = accepted.at + SWITCH_SHOWS_WITHIN;
+        (self.cx.now < shows).then(|| Decision::Wait {
+            reason: format!("it does not show yet: {}", write.describe()),
+            until: Some(shows),
+        })
     }
 
     /// `effect`, or a wait where it was just made and does not show, or the end where it was made too often.
@@ -298,14 +316,11 @@ impl Step<'_> {
             "a call that shows in what AWS answers",
             format!("switchback status {}", self.cx.env),
         );
-        if self.release.phase.before_switched() && !self.release.phase.takes_down() {
-            self.fail(problem)
-        } else if self.release.phase.may_block() {
-            self.block(problem)
-        } else {
-            // A leftover of a release that is over: there is no phase to go on with.
-            Decision::Stop(Ending::Blocked(problem))
+        if self.release.phase.is_at_rest() {
+            // A leftover: the release that is over has nothing to do with it, and goes on being retained or done.
+            return Decision::Stop(Ending::Blocked(problem));
         }
+        self.fail_or_block(problem)
     }
 }
 

@@ -113,6 +113,15 @@ impl Effect {
         }
     }
 
+    /// Whether it is sent only while no listener and no rule sends to the color: what is registered must get no traffic
+    /// before its checks have passed, and what is taken down none any more.
+    pub fn needs_a_color_that_nothing_sends_to(&self) -> bool {
+        match self {
+            Self::Register { .. } | Self::Deregister { .. } | Self::Terminate { .. } => true,
+            Self::Reference { .. } | Self::Launch { .. } | Self::Flip { .. } => false,
+        }
+    }
+
     /// What it does, for a person: a fragment that follows "about to" or "failed to".
     pub fn describe(&self) -> String {
         match self {

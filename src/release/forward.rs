@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::decide::{Decision, Ending, Step, ask};
-use super::takedown::{foreign_writer, take_down};
+use super::takedown::{foreign_writer, take_down, unless_used};
 use super::{
     Color, Effect, Event, HealthState, InstanceFact, InstanceState, Launched, Phase, Problem, Question, TargetFact,
     Targets, Traffic,
@@ -60,14 +60,14 @@ impl Step<'_> {
                 return decision;
             }
         }
-        let questions = [Question::Traffic, Question::Targets(to.clone())];
+        let questions = [Question::Traffic, Question::Targets(to.clone()), Question::References(to.clone())];
         if let Some(decision) = ask(self.facts, questions) {
             return decision;
         }
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, idle_referenced: true }) if color == from => {}
             Some(Traffic::Only { color, idle_referenced: false }) if color == from => {
-                return Decision::Act(Effect::Reference { live: from.clone(), idle: to.clone() });
+                return unless_used(self, to, Effect::Reference { live: from.clone(), idle: to.clone() });
             }
             Some(other) => return self.block(foreign_writer(self.cx, from, other)),
             None => return Decision::Ask(BTreeSet::from([Question::Traffic])),
@@ -76,19 +76,20 @@ impl Step<'_> {
             return self.wait_for_health(since, "not every instance runs and is registered".into());
         }
         if let Some(subnet) = to_launch {
-            return Decision::Act(Effect::Launch {
+            let launch = Effect::Launch {
                 color: to.clone(),
                 subnet: subnet.id.clone(),
                 count: subnet.count,
                 client_token: format!("{}-{}", self.release.id, subnet.id),
-            });
+            };
+            return unless_used(self, to, launch);
         }
         let running = self.running();
         let targets = &self.facts.targets[to];
         let missing: Vec<String> =
             running.iter().filter(|i| !targets.registered().any(|t| t.id == i.id)).map(|i| i.id.clone()).collect();
         if !missing.is_empty() {
-            return Decision::Act(Effect::Register { color: to.clone(), instances: missing });
+            return unless_used(self, to, Effect::Register { color: to.clone(), instances: missing });
         }
         let instances = running
             .iter()
@@ -250,7 +251,7 @@ impl Step<'_> {
         self.may_still_land().unwrap_or_else(|| Decision::Act(self.flip()))
     }
 
-    fn flip(&self) -> Effect {
+    pub(super) fn flip(&self) -> Effect {
         Effect::Flip { from: self.release.from.clone(), to: self.release.to.clone() }
     }
 
@@ -308,7 +309,8 @@ impl Step<'_> {
                 return self.block(foreign_writer(self.cx, to, other));
             }
         }
-        if let Some(wait) = self.may_still_land() {
+        // Also before the previous color is asked for its health: what AWS accepted may have moved the traffic already.
+        if let Some(wait) = self.may_still_land().or_else(|| self.taken_back(&back)) {
             return wait;
         }
         if !forced {

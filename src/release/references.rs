@@ -38,8 +38,8 @@ pub struct UsedGroup {
 }
 
 impl References {
-    /// Why `color` must not be deregistered or terminated: something sends to it, or one of its instances serves
-    /// elsewhere too. `names` are the instances' ids and addresses, `env` is the environment as the user typed it.
+    /// Why nothing must be put on `color` nor taken from it: something sends to it, or one of the instances that are taken
+    /// down serves elsewhere too. `names` are their ids and addresses, `env` is the environment as the user typed it.
     pub fn in_the_way(&self, color: &Color, names: &[&str], env: &str) -> Option<Problem> {
         if !self.senders.is_empty() {
             let senders = self.senders.iter().map(|s| match s.weight {
@@ -51,7 +51,7 @@ impl References {
             run.push(format!("switchback status {env}"));
             return Some(Problem {
                 saw: senders.collect::<Vec<_>>().join("; "),
-                expected: format!("no listener and no rule that sends traffic to {color} before it is taken down"),
+                expected: format!("no listener and no rule that sends traffic to {color} while it is idle"),
                 run,
             });
         }

@@ -99,7 +99,7 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
     Some(unless_used(step, idle, Effect::Terminate { color: idle.clone(), instances }))
 }
 
-/// `effect`, which takes something down that has no traffic, unless a listener or a rule still uses it.
+/// `effect`, which puts something on the idle color or takes something from it, unless a listener or a rule uses it.
 pub(super) fn unless_used(step: &Step<'_>, idle: &Color, effect: Effect) -> Decision {
     if bug(Bug::TeardownFromCache) || bug(Bug::AbortTakesLive) {
         return Decision::Act(effect);
@@ -109,7 +109,7 @@ pub(super) fn unless_used(step: &Step<'_>, idle: &Color, effect: Effect) -> Deci
         return decision;
     }
     match step.facts.references[idle].in_the_way(idle, &names_of(&effect, step.facts), &step.cx.env) {
-        Some(problem) => block(problem),
+        Some(problem) => step.fail_or_block(problem),
         None => Decision::Act(effect),
     }
 }

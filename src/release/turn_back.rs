@@ -54,10 +54,11 @@ impl Step<'_> {
         }
         match self.facts.traffic.as_ref() {
             Some(Traffic::Only { color, .. }) if *color == self.release.to => self.start_rollback(),
-            Some(Traffic::Only { .. }) => match self.may_still_land() {
-                Some(wait) => wait,
-                None => Decision::Record(Event::AbortRequested),
-            },
+            // An old reading of a flip that AWS accepted would be aborted under traffic, and then stand still for good.
+            Some(Traffic::Only { .. }) => self
+                .may_still_land()
+                .or_else(|| self.accepted_may_not_show_yet(&self.flip()))
+                .unwrap_or(Decision::Record(Event::AbortRequested)),
             Some(other @ (Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. })) if !self.forced() => {
                 self.block(foreign_writer(self.cx, &self.release.from, other))
             }

@@ -149,6 +149,8 @@ impl Loop {
         };
         let mut facts = Facts::default();
         request.questions().iter().for_each(|q| self.world.answer(q, &mut facts));
+        let more = request.questions_about_the_idle_color(&facts);
+        more.iter().for_each(|q| self.world.answer(q, &mut facts));
         match admit(&self.state, &request, &facts) {
             Ok(Admission::Start(event)) => self.record(&event),
             Ok(Admission::Resume | Admission::AlreadyLive) => panic!("a new image on a settled environment"),

@@ -374,7 +374,10 @@ fn an_idle_color_that_somebody_took_out_of_the_rule_again_ends_the_release() {
     state.apply(at(4), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
     let mut facts = well(green());
     facts.traffic = Some(Traffic::Only { color: blue(), idle_referenced: false });
-    assert!(fails(forward(&state, 100, &facts)).contains("somebody else has written it"));
+    let Decision::Record(Event::Failed { problem }) = forward(&state, 100, &facts) else { panic!("it goes on") };
+    assert!(problem.saw.contains("somebody else has written it"), "{problem:?}");
+    // The release is over: there is nothing to go on with, nor to abort.
+    assert_eq!(problem.run, ["switchback deploy env.yaml --image ami-2 # once nobody else writes to the switch"]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use switchback::release::{
-    Context, Decision, Effect, EffectResult, Ending, Event, Facts, Goal, HealthState, InstanceState, Memory, Phase,
-    State, decide,
+    Announced, Context, Decision, Effect, EffectResult, Ending, Event, Facts, Goal, HealthState, InstanceState, Memory,
+    Phase, State, decide,
 };
 
 use crate::build::{
@@ -291,6 +291,23 @@ fn what_serves_was_handed_over_or_is_kept_is_no_leftover() {
         facts.traffic = Some(only(blue()));
         assert!(matches!(first(&state, 10, &facts), Decision::Stop(Ending::Nothing(_))), "{ids:?}");
     }
+}
+
+#[test]
+fn a_leftover_that_never_goes_does_not_stand_in_the_way_of_a_retention() {
+    let mut state = state_in(Phase::Retaining { until: at(5000) });
+    let (_, mut facts) = leftovers(&[], &[]);
+    facts.traffic = Some(only(green()));
+    facts.instances.insert(green(), vec![instance("g9", "r0", InstanceState::Running)]);
+    state.apply(at(10), &Event::LeftoversFound { color: green(), instances: vec!["g9".into()] }).unwrap();
+    let effect = Effect::Terminate { color: green(), instances: vec!["g9".into()] };
+    assert_eq!(first(&state, 11, &facts), Decision::Act(effect.clone()));
+    state.release.as_mut().unwrap().announced = Some(Announced { effect, at: at(11), times: 5 });
+    let decision = first(&state, 1000, &facts);
+    // Recorded as blocked it would stay so: no verb but a rollback goes on with a retention.
+    let Decision::Stop(Ending::Blocked(problem)) = decision else { panic!("{decision:?}") };
+    assert!(problem.saw.contains("never showed"), "{problem:?}");
+    assert_eq!(first(&state, 5000, &facts), Decision::Record(Event::RetirementStarted));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rollback, abort and sweep from every phase.
 
 use switchback::release::{
-    Decision, Effect, Ending, Event, Facts, FlipReason, Goal, Memory, Phase, State, Traffic, decide,
+    Decision, Effect, EffectResult, Ending, Event, Facts, FlipReason, Goal, Memory, Phase, State, Traffic, decide,
 };
 
 use crate::build::{
@@ -104,6 +104,33 @@ fn a_flip_that_may_still_land_is_not_aborted_yet() {
     back.apply(at(2), &requested).unwrap();
     let decision = next(&back, ROLLBACK, 10, &well(green()));
     assert!(matches!(decision, Decision::Wait { until: Some(until), .. } if until == at(60)), "{decision:?}");
+}
+
+#[test]
+fn a_flip_that_aws_accepted_is_not_aborted_on_what_may_be_an_old_reading() {
+    let mut state = state_in(Phase::Staged);
+    let effect = Effect::Flip { from: blue(), to: green() };
+    state.apply(at(0), &Event::Intent { effect, deadline: at(15) }).unwrap();
+    state.apply(at(2), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+    for goal in [ROLLBACK, Goal::Abort] {
+        let decision = next(&state, goal, 10, &well(blue()));
+        assert!(matches!(decision, Decision::Wait { until: Some(until), .. } if until == at(62)), "{decision:?}");
+        assert_eq!(rollback_started(&next(&state, goal, 11, &well(green()))), Some(&[][..]), "it shows");
+        // What does not show after a minute was taken back by somebody: nothing is left to take back.
+        assert_eq!(next(&state, goal, 62, &well(blue())), Decision::Record(Event::AbortRequested));
+    }
+}
+
+#[test]
+fn a_rollback_that_aws_accepted_is_looked_for_before_the_previous_color_is_asked_for_its_health() {
+    let mut state = state_in(Phase::RollingBack);
+    let back = Effect::Flip { from: green(), to: blue() };
+    state.apply(at(0), &Event::Intent { effect: back, deadline: at(15) }).unwrap();
+    state.apply(at(2), &Event::Outcome { result: EffectResult::Accepted { change: None } }).unwrap();
+    let mut facts = well(green());
+    facts.targets.insert(blue(), targets(&[]));
+    let decision = next(&state, ROLLBACK, 10, &facts);
+    assert!(matches!(decision, Decision::Wait { until: Some(until), .. } if until == at(62)), "{decision:?}");
 }
 
 #[test]

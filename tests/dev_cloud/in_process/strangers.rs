@@ -110,13 +110,13 @@ impl Scene {
         sleep(Duration::from_secs(3700)).await;
     }
 
-    /// A rule for another path that sends everything to a target group; its ARN.
-    async fn rule_to(&self, group: &str) -> String {
+    /// Makes a rule for another path that sends everything to a target group; its ARN.
+    fn rule_to(&self, group: &str) -> impl Future<Output = String> + Send + 'static {
         let path = PathPatternConditionConfig::builder().values("/old/*").build();
         let path = RuleCondition::builder().field("path-pattern").path_pattern_config(path).build();
         let rule = self.rig().elb.create_rule().listener_arn(&self.rig().world.listeners[0]).priority(7);
-        let made = rule.conditions(path).actions(forward([(group, 1)])).send().await.unwrap();
-        made.rules()[0].rule_arn().unwrap().to_owned()
+        let rule = rule.conditions(path).actions(forward([(group, 1)]));
+        async move { rule.send().await.unwrap().rules()[0].rule_arn().unwrap().to_owned() }
     }
 
     async fn end(self) {
@@ -293,18 +293,67 @@ async fn a_rule_that_comes_right_before_a_takedown_saves_what_it_sends_to() {
     for (effect, call) in [("deregister", "elbv2:DeregisterTargets"), ("terminate", "ec2:TerminateInstances")] {
         let mut scene = Scene::released().await;
         scene.until_it_expires().await;
-        let path = PathPatternConditionConfig::builder().values("/old/*").build();
-        let path = RuleCondition::builder().field("path-pattern").path_pattern_config(path).build();
-        let rig = scene.rig();
-        let rule = rig.elb.create_rule().listener_arn(&rig.world.listeners[0]).priority(7).conditions(path);
-        let rule = rule.actions(forward([(rig.world.target_groups[0].as_str(), 1)]));
-        scene.store.at(effect, async move { drop(rule.send().await.unwrap()) });
+        let rule = scene.rule_to(&scene.rig().world.target_groups[0]);
+        scene.store.at(effect, async move { drop(rule.await) });
         let finish = scene.stage.sweep().await;
         let problem = blocked(&finish);
         assert!(problem.saw.contains("the rule 7 of the listener on port"), "{problem:?}");
         assert!(problem.saw.contains("sends all its traffic to blue"), "{problem:?}");
         assert_eq!(scene.calls(call), 0, "{effect} was sent");
         assert!(scene.not_sent()[0].1.contains("the rule 7"), "{:?}", scene.not_sent());
+        scene.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_does_not_start_while_another_rule_sends_to_the_idle_color() {
+    let mut scene = Scene::new().await;
+    let rule = scene.rule_to(&scene.rig().world.target_groups[1]).await;
+    let Ending::Refused(problem) = scene.stage.deploy().await.ending else { panic!("it started") };
+    assert!(problem.saw.contains("the rule 7 of the listener on port"), "{problem:?}");
+    assert!(problem.saw.contains("sends all its traffic to green"), "{problem:?}");
+    assert!(problem.run[0].contains("describe-rules") && problem.run[0].contains(&rule), "{problem:?}");
+    assert!(scene.stage.seen.is_empty(), "nothing was recorded: {:?}", scene.stage.seen);
+    scene.rig().elb.delete_rule().rule_arn(rule).send().await.unwrap();
+    assert_eq!(scene.stage.deploy().await.ending, Ending::Done);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_are_not_registered_where_another_rule_has_just_come_to_send_to() {
+    // Seen by the decision for the next call, or by the last look right before the call itself.
+    for effect in ["launch", "register"] {
+        let mut scene = Scene::new().await;
+        let rule = scene.rule_to(&scene.rig().world.target_groups[1]);
+        let (told, made) = tokio::sync::oneshot::channel();
+        scene.store.at(effect, async move { told.send(rule.await).unwrap() });
+        let finish = scene.stage.deploy().await;
+        let problem = blocked(&finish);
+        assert!(problem.saw.contains("the rule 7"), "what it sends to is not taken down either: {problem:?}");
+        assert_eq!(scene.calls("elbv2:RegisterTargets"), 0, "after {effect}");
+        let failed = scene.stage.seen.iter().find_map(|notice| match notice {
+            Notice::Recorded { event, .. } => match &**event {
+                Event::Failed { problem } => Some(problem.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let failed = failed.expect("it has failed");
+        assert!(failed.saw.contains("the rule 7") && failed.saw.contains("to green"), "{failed:?}");
+        assert!(failed.run[0].contains("describe-rules"), "{failed:?}");
+        match &scene.not_sent()[..] {
+            [] => assert_eq!(effect, "launch"),
+            [(Unsent::ForeignWriter, saw)] => assert!(effect == "register" && saw.contains("the rule 7"), "{saw}"),
+            other => panic!("{other:?}"),
+        }
+        // The rule goes, and so does what was launched.
+        scene.rig().elb.delete_rule().rule_arn(made.await.unwrap()).send().await.unwrap();
+        let reconciled = scene.stage.engine().reconcile().await.unwrap();
+        scene.stage.listen();
+        let Ending::Failed(problem) = reconciled.ending else { panic!("{reconciled:?}") };
+        assert!(problem.saw.contains("the rule 7"), "{problem:?}");
+        assert_eq!(scene.phase().await, "aborted");
+        assert_eq!(scene.stage.deploy().await.ending, Ending::Done);
         scene.end().await;
     }
 }
