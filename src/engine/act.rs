@@ -22,7 +22,7 @@ struct Limits {
     deadline: Duration,
 }
 
-/// No more time than this for the last look: a lease has to last until the call is over.
+/// No more time than this for the last look: whoever takes over waits for all of it.
 const SEND_MAX: Duration = Duration::from_secs(30);
 
 impl Limits {

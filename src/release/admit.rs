@@ -174,7 +174,7 @@ fn strangers(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Probl
     if strangers.is_empty() {
         return Ok(());
     }
-    Err(super::takedown::not_ours(&request.name, &request.env, idle, &strangers))
+    Err(super::strangers::not_ours(&request.name, &request.env, idle, &strangers))
 }
 
 /// A listener or a rule beside the switch that sends to the idle color would send to its instances before they are checked.

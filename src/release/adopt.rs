@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::decide::{Decision, Ending, Step, ask};
-use super::takedown::foreign_writer;
+use super::strangers::foreign_writer;
 use super::{Color, Event, Phase, Problem, Question, Release, Traffic};
 
 impl Step<'_> {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Decision, Step, ask};
-use super::takedown::foreign_writer;
+use super::strangers::foreign_writer;
 use super::{Event, FlipReason, ProbeAnswer, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
 

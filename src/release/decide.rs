@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::takedown::adopt_instead;
+use super::strangers::adopt_instead;
 use super::{Effect, Event, Facts, Memory, Person, Phase, Problem, Question, Release, State, Targets};
 use crate::planted::{Bug, bug};
 
@@ -130,7 +130,7 @@ pub enum Ending {
 }
 
 /// How often a call that AWS accepted may fail to show in the world before the run stops repeating it.
-const REPEATS_MAX: u32 = 5;
+pub(super) const REPEATS_MAX: u32 = 5;
 /// How long a call may take to show, times the number of announcements.
 const SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long a write of the switch that AWS accepted may take to show. AWS documents no delay here; after a whole

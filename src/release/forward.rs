@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::decide::{Decision, Ending, Step, ask};
-use super::takedown::{foreign_writer, take_down, unless_used};
+use super::references::unless_used;
+use super::strangers::foreign_writer;
+use super::takedown::take_down;
 use super::{
     Color, Effect, Event, HealthState, InstanceFact, InstanceState, Launched, Phase, Problem, Question, TargetFact,
     Targets, Traffic,

@@ -3,17 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
-
 use super::decide::{Decision, Ending, Step, ask};
+use super::references::unless_used;
 use super::refusal::UNSENT_MAX;
-use super::takedown::{take_down_only, unless_used};
+use super::takedown::take_down_only;
 use super::{Color, Effect, Event, InstanceFact, Phase, Question};
-
-/// What AWS refused to take down is not tried again before this time is over.
-const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
-/// How many calls in a row may stay without an answer before that counts as refused.
-const UNANSWERED_MAX: u32 = 5;
 
 impl Step<'_> {
     /// One step towards an environment without leftovers; `None` when there are none. For settled releases only.
@@ -83,16 +77,6 @@ impl Step<'_> {
         let behind = |color: &Color, id: &str| self.facts.targets[color].list.iter().any(|t| t.id == id);
         let kept = |id: &str| behind(live, id) || (!self.is_emptied() && behind(idle, id));
         ids.into_iter().filter(|id| !kept(id)).collect()
-    }
-
-    /// What AWS would not take down, a while ago: a person must look, and nothing is written until the next try.
-    fn refused_not_long_ago(&self) -> Option<Ending> {
-        let recent = self.release.announced.as_ref().is_some_and(|a| self.cx.now < a.at + TRY_AGAIN_AFTER);
-        let problem = self.release.refused.clone().or_else(|| {
-            let unanswered = self.release.unanswered >= UNANSWERED_MAX;
-            unanswered.then(|| self.no_answer())
-        })?;
-        recent.then_some(Ending::Blocked(problem))
     }
 
     fn take_down_leftovers(&self, color: &Color, ids: Vec<String>) -> Decision {

@@ -17,6 +17,7 @@ pub struct Memory {
     new_since: Option<Timestamp>,
     synced_since: Option<Timestamp>,
     unclear: u32,
+    old_since: Option<Timestamp>,
     counting_since: BTreeMap<Color, Timestamp>,
 }
 
@@ -61,6 +62,13 @@ impl Memory {
             None => {}
         }
         match &facts.probe {
+            Some(ProbeAnswer::Old { .. }) => {
+                self.old_since.get_or_insert(now);
+            }
+            Some(ProbeAnswer::New | ProbeAnswer::Alike) => self.old_since = None,
+            Some(ProbeAnswer::Unclear { .. }) | None => {}
+        }
+        match &facts.probe {
             Some(ProbeAnswer::Unclear { .. }) => self.unclear += 1,
             Some(ProbeAnswer::New | ProbeAnswer::Old { .. } | ProbeAnswer::Alike) => self.unclear = 0,
             None => {}
@@ -75,6 +83,7 @@ impl Memory {
         self.new_since = None;
         self.synced_since = None;
         self.unclear = 0;
+        self.old_since = None;
         self.counting_since.clear();
     }
 
@@ -112,6 +121,11 @@ impl Memory {
     /// Since when every probe was answered by the new color.
     pub fn new_since(&self) -> Option<Timestamp> {
         self.new_since
+    }
+
+    /// Since when probes were answered by the old color, and none by the new one alone.
+    pub fn old_since(&self) -> Option<Timestamp> {
+        self.old_since
     }
 
     /// Since when the DNS change is known to have reached every authoritative server.

@@ -15,6 +15,7 @@ mod decide;
 mod effect;
 mod event;
 mod facts;
+mod follows;
 mod forward;
 mod id;
 mod leave;
@@ -28,6 +29,7 @@ mod references;
 mod refusal;
 mod silence;
 mod state;
+mod strangers;
 mod takedown;
 mod turn_back;
 
@@ -46,10 +48,10 @@ pub use memory::Memory;
 pub use phase::Phase;
 pub use pins::{GroupPin, Pins, RecordPin, RoutePin, SubnetPin, SwitchPin};
 pub use problem::Problem;
-pub use references::{References, Sender, UsedGroup};
+pub use references::{References, Sender, UsedGroup, names_of};
 pub use silence::COUNTED_LATE;
 pub use state::{
     Accepted, Adoption, Announced, ForeignWrite, IllegalEvent, Leftovers, Moved, Occupant, Pending, Release, Spreading,
     State,
 };
-pub use takedown::{adopt_instead, names_of};
+pub use strangers::adopt_instead;

@@ -1,8 +1,11 @@
-//! Who else uses a color: every place of a load balancer that sends to it, and where else its instances serve.
+//! Who else uses a color: every place of a load balancer that sends to it, and where else its instances serve. And what is
+//! not done to a color that is used.
 
 use serde::Serialize;
 
-use super::{Color, Problem};
+use super::decide::{Decision, Step, ask};
+use super::{Color, Effect, Facts, Problem, Question};
+use crate::planted::{Bug, bug};
 
 /// What listeners and rules do with a color's target group and its instances, all of them read for this answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -75,6 +78,33 @@ impl References {
             ],
         })
     }
+}
+
+/// `effect`, which puts something on the idle color or takes something from it, unless a listener or a rule uses it.
+pub(super) fn unless_used(step: &Step<'_>, idle: &Color, effect: Effect) -> Decision {
+    if bug(Bug::TeardownFromCache) || bug(Bug::AbortTakesLive) {
+        return Decision::Act(effect);
+    }
+    // A call is compared with the reading that it was decided on, so there must be one.
+    if let Some(decision) = ask(step.facts, [Question::Traffic, Question::References(idle.clone())]) {
+        return decision;
+    }
+    match step.facts.references[idle].in_the_way(idle, &names_of(&effect, step.facts), &step.cx.env) {
+        Some(problem) => step.fail_or_block(problem),
+        None => Decision::Act(effect),
+    }
+}
+
+/// What a target group may call the instances that `effect` takes down: their ids and addresses.
+pub fn names_of<'a>(effect: &'a Effect, facts: &'a Facts) -> Vec<&'a str> {
+    let (color, ids) = match effect {
+        Effect::Deregister { color, instances } | Effect::Terminate { color, instances } => (color, instances),
+        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. } => {
+            return Vec::new();
+        }
+    };
+    let known = facts.instances.get(color).into_iter().flatten().filter(|i| ids.contains(&i.id));
+    ids.iter().map(String::as_str).chain(known.filter_map(|i| i.address.as_deref())).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Calls that AWS refused or never answered, and calls that could not be sent: what they mean in each phase.
 
-use super::decide::{Decision, Step, ask};
+use jiff::SignedDuration;
+
+use super::decide::{Decision, Ending, Goal, REPEATS_MAX, Step, ask};
 use super::{Phase, Problem, Question, Traffic};
 
 /// How many effects in a row may stay without an answer.
 const UNANSWERED_MAX: u32 = 5;
 /// How many effects in a row may be announced and not sent.
 pub(super) const UNSENT_MAX: u32 = 5;
+/// What AWS refused to take down is not tried again by a scheduler before this time is over.
+const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Step<'_> {
     /// What AWS refused, or never answered, ends the way forward: undo before the flip, a person after it.
@@ -47,6 +51,33 @@ impl Step<'_> {
             | Phase::RolledBack { .. }
             | Phase::Blocked { .. } => None,
         }
+    }
+
+    /// Whether a scheduler finds leftovers that AWS would not take down, a while ago: a person must look, and nothing is
+    /// written until the next try.
+    pub(super) fn refused_not_long_ago(&self) -> Option<Ending> {
+        let problem = self.release.refused.clone().or_else(|| {
+            let unanswered = self.release.unanswered >= UNANSWERED_MAX;
+            unanswered.then(|| self.no_answer())
+        })?;
+        self.announced_not_long_ago().then_some(Ending::Blocked(problem))
+    }
+
+    /// Whether a scheduler finds a takedown `blocked` by AWS itself, a while ago: no look shows whether it would be refused
+    /// again, and a try a minute would fill the journal.
+    pub(super) fn blocked_by_aws_not_long_ago(&self, blocked: &Problem) -> Option<Ending> {
+        let in_vain = self.release.announced.as_ref().is_some_and(|a| a.times >= REPEATS_MAX);
+        let by_aws = self.release.refused.is_some() || in_vain;
+        let waits = self.cx.goal == Goal::Reconcile && by_aws && self.announced_not_long_ago();
+        waits.then(|| {
+            let mut problem = blocked.clone();
+            problem.run.push(format!("switchback sweep {} # tries again at once", self.cx.env));
+            Ending::Blocked(problem)
+        })
+    }
+
+    fn announced_not_long_ago(&self) -> bool {
+        self.release.announced.as_ref().is_some_and(|a| self.cx.now < a.at + TRY_AGAIN_AFTER)
     }
 
     pub(super) fn no_answer(&self) -> Problem {

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::decide::{Context, Decision, Step, ask, may_still_land};
-use super::{Color, Effect, Facts, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
+use super::decide::{Decision, Step, ask, may_still_land};
+use super::references::unless_used;
+use super::strangers::{foreign_writer, not_ours};
+use super::{Effect, InstanceFact, Pending, Phase, ProbeAnswer, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
 
 /// How many probes in a row may leave open who answers before a person must look.
@@ -42,7 +44,7 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
         Traffic::Only { color, .. } if color == live => {}
         _ if aborts || bug(Bug::TeardownFromCache) => {}
         Traffic::Only { .. } | Traffic::Split { .. } | Traffic::Nowhere | Traffic::Foreign { .. } => {
-            return Some(block(foreign_writer(cx, live, traffic)));
+            return Some(step.block(foreign_writer(cx, live, traffic)));
         }
     }
     if !takes_down(state.pending.as_ref())
@@ -60,12 +62,12 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
         .map(|t| t.id.as_str())
         .collect();
     if !strangers.is_empty() && !bug(Bug::TakeDownStrangers) {
-        return Some(block(not_ours(&cx.name, &cx.env, idle, &strangers)));
+        return Some(step.block(not_ours(&cx.name, &cx.env, idle, &strangers)));
     }
     let strays: Vec<_> =
         alive.iter().filter(|i| facts.targets[live].list.iter().any(|t| t.id == i.id)).map(|i| i.id.as_str()).collect();
     if !strays.is_empty() {
-        return Some(block(Problem::new(
+        return Some(step.block(Problem::new(
             format!(
                 "{} is tagged switchback:color={idle} and registered with {live}, which is live",
                 strays.join(", ")
@@ -99,33 +101,6 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
     Some(unless_used(step, idle, Effect::Terminate { color: idle.clone(), instances }))
 }
 
-/// `effect`, which puts something on the idle color or takes something from it, unless a listener or a rule uses it.
-pub(super) fn unless_used(step: &Step<'_>, idle: &Color, effect: Effect) -> Decision {
-    if bug(Bug::TeardownFromCache) || bug(Bug::AbortTakesLive) {
-        return Decision::Act(effect);
-    }
-    // A call is compared with the reading that it was decided on, so there must be one.
-    if let Some(decision) = ask(step.facts, [Question::Traffic, Question::References(idle.clone())]) {
-        return decision;
-    }
-    match step.facts.references[idle].in_the_way(idle, &names_of(&effect, step.facts), &step.cx.env) {
-        Some(problem) => step.fail_or_block(problem),
-        None => Decision::Act(effect),
-    }
-}
-
-/// What a target group may call the instances that `effect` takes down: their ids and addresses.
-pub fn names_of<'a>(effect: &'a Effect, facts: &'a Facts) -> Vec<&'a str> {
-    let (color, ids) = match effect {
-        Effect::Deregister { color, instances } | Effect::Terminate { color, instances } => (color, instances),
-        Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. } => {
-            return Vec::new();
-        }
-    };
-    let known = facts.instances.get(color).into_iter().flatten().filter(|i| ids.contains(&i.id));
-    ids.iter().map(String::as_str).chain(known.filter_map(|i| i.address.as_deref())).collect()
-}
-
 /// A wait until the traffic was seen to have left the idle color; `None` when it was.
 fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
     let Step { state, release, cx, facts, memory } = *step;
@@ -148,10 +123,18 @@ fn traffic_has_left(step: &Step<'_>) -> Option<Decision> {
     match answers.unwrap_or(&ProbeAnswer::Alike) {
         ProbeAnswer::New | ProbeAnswer::Alike => no_requests(step, left),
         ProbeAnswer::Old { count, of } => {
-            let reason = format!("{idle} still answered {count} of {of} probes");
-            Some(Decision::Wait { reason, until: None })
+            let saw = format!("{idle} still answered {count} of {of} probes");
+            let patient = memory.old_since().is_none_or(|since| cx.now < since + cx.policy.converge_timeout);
+            Some(match patient {
+                true => Decision::Wait { reason: saw, until: None },
+                false => step.block(Problem::new(
+                    saw,
+                    format!("every probe through the load balancer answered by {}", release.live()),
+                    format!("switchback status {}", cx.env),
+                )),
+            })
         }
-        ProbeAnswer::Unclear { saw } if memory.unclear() >= UNCLEAR_PROBES => Some(block(Problem::new(
+        ProbeAnswer::Unclear { saw } if memory.unclear() >= UNCLEAR_PROBES => Some(step.block(Problem::new(
             format!("cannot tell whether {idle} still gets traffic: {saw}"),
             format!("every probe through the load balancer answered by {}", release.live()),
             format!("switchback status {}", cx.env),
@@ -177,14 +160,17 @@ fn no_requests(step: &Step<'_>, left: Timestamp) -> Option<Decision> {
     }
     Some(match step.not_silent_problem(idle, &seen) {
         Err(question) => question,
-        Ok((problem, _)) => block(problem),
+        Ok((problem, _)) => step.block(problem),
     })
 }
 
-/// Whether the idle color was just counted to get requests, or its count could not be told.
+/// Whether the idle color was just seen to answer or counted to get requests, or its count could not be told.
 pub(super) fn is_not_silent(step: &Step<'_>) -> bool {
     let idle = step.release.idle();
     let Some(left) = step.state.carried.get(idle) else { return false };
+    if matches!(step.facts.probe, Some(ProbeAnswer::Old { .. })) {
+        return true;
+    }
     matches!(step.not_silent(idle, *left), Ok(Some(seen)) if seen.requests || seen.until.is_none())
 }
 
@@ -194,45 +180,5 @@ fn takes_down(pending: Option<&Pending>) -> bool {
         Some(Effect::Deregister { .. } | Effect::Terminate { .. }) => true,
         Some(Effect::Reference { .. } | Effect::Launch { .. } | Effect::Register { .. } | Effect::Flip { .. })
         | None => false,
-    }
-}
-
-fn block(problem: Problem) -> Decision {
-    Decision::Record(super::Event::Blocked { problem })
-}
-
-/// The command that takes the traffic as right where it is.
-pub fn adopt_instead(env: &str, live: &Color) -> String {
-    format!("switchback adopt {env} # takes the traffic on {live} as right")
-}
-
-/// The traffic is not where this release left it: somebody else wrote.
-pub(super) fn foreign_writer(cx: &Context, expected: &Color, traffic: &Traffic) -> Problem {
-    let mut run = match traffic {
-        Traffic::Foreign { problem } => problem.run.clone(),
-        Traffic::Only { color, .. } => vec![adopt_instead(&cx.env, color)],
-        Traffic::Split { .. } | Traffic::Nowhere => Vec::new(),
-    };
-    run.push(format!("switchback status {} # prints the command that puts the traffic back", cx.env));
-    Problem {
-        saw: format!("{}, written by somebody else (Terraform, a console, another tool)", traffic.describe()),
-        expected: format!("all traffic on {expected}, where this release left it"),
-        run,
-    }
-}
-
-/// Targets on the idle color that nobody handed over to us.
-pub(super) fn not_ours(name: &str, env: &str, idle: &Color, strangers: &[&str]) -> Problem {
-    Problem {
-        saw: format!("{} is registered with {idle} and does not carry this environment's tags", strangers.join(", ")),
-        expected: format!("only instances tagged switchback:environment={name} on the idle color"),
-        run: vec![
-            format!("switchback status {env}"),
-            format!(
-                "aws ec2 create-tags --resources {} --tags Key=switchback:environment,Value={name} \
-                 Key=switchback:color,Value={idle} # hands them over",
-                strangers.join(" "),
-            ),
-        ],
     }
 }

@@ -1,7 +1,8 @@
 //! Where `rollback`, `abort` and `sweep` leave the way forward.
 
 use super::decide::{Decision, Ending, Goal, Step, ask};
-use super::takedown::{foreign_writer, is_not_silent, take_down};
+use super::strangers::foreign_writer;
+use super::takedown::{is_not_silent, take_down};
 use super::{Event, FlipReason, Phase, Problem, Question, Traffic};
 use crate::planted::{Bug, bug};
 
@@ -180,6 +181,9 @@ impl Step<'_> {
             Phase::Done | Phase::Aborted if self.cx.acted => Some(Decision::Stop(Ending::Done)),
             Phase::Done | Phase::Aborted => Some(Decision::Stop(Ending::Nothing("nothing has expired".into()))),
             Phase::Blocked { at, problem } if !self.cx.acted && at.takes_down() && **at != Phase::Clearing => {
+                if let Some(ending) = self.blocked_by_aws_not_long_ago(problem) {
+                    return Some(Decision::Stop(ending));
+                }
                 Some(match take_down(self) {
                     Some(decision @ Decision::Ask(_)) => decision,
                     // Still in the way: nothing is recorded, however often a scheduler looks.

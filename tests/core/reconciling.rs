@@ -7,8 +7,8 @@ use switchback::release::{
 };
 
 use crate::build::{
-    all_phases, at, blocked, blue, context, green, instance, only, seen, split, state_in, takes_back, target, targets,
-    well,
+    all_phases, at, blocked, blue, context, green, instance, only, problem, seen, split, state_in, takes_back, target,
+    targets, well,
 };
 
 /// The first decision of a run that begins at `now`.
@@ -290,6 +290,30 @@ fn what_serves_was_handed_over_or_is_kept_is_no_leftover() {
         let (_, mut facts) = leftovers(&ids, &ids);
         facts.traffic = Some(only(blue()));
         assert!(matches!(first(&state, 10, &facts), Decision::Stop(Ending::Nothing(_))), "{ids:?}");
+    }
+}
+
+#[test]
+fn a_takedown_that_aws_refuses_is_tried_again_once_an_hour_and_at_once_by_a_person() {
+    let effect = Effect::Deregister { color: green(), instances: vec!["g1".into(), "g2".into()] };
+    let mut refused = state_in(Phase::Aborting);
+    refused.apply(at(0), &Event::Intent { effect: effect.clone(), deadline: at(75) }).unwrap();
+    refused.apply(at(1), &Event::Outcome { result: EffectResult::Refused { problem: problem() } }).unwrap();
+    let mut in_vain = state_in(Phase::Aborting);
+    in_vain.release.as_mut().unwrap().announced = Some(Announced { effect, at: at(0), times: 5 });
+    for mut state in [refused, in_vain] {
+        let facts = well(blue());
+        let Decision::Record(blocked) = first(&state, 100, &facts) else { panic!("it goes on") };
+        assert_eq!(blocked.name(), "blocked");
+        state.apply(at(100), &blocked).unwrap();
+        // However often a scheduler looks.
+        for now in [160, 220, 3599] {
+            let decision = first(&state, now, &facts);
+            assert!(matches!(decision, Decision::Stop(Ending::Blocked(_))), "at {now}: {decision:?}");
+        }
+        assert_eq!(first(&state, 3600, &facts), Decision::Record(Event::Resumed));
+        let sweep = decide(&state, &begun(Goal::Sweep, 160), &facts, &seen(&facts, 1, 160));
+        assert_eq!(sweep, Decision::Record(Event::Resumed));
     }
 }
 

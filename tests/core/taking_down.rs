@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use switchback::release::{
-    Announced, Decision, Effect, EffectResult, Event, Facts, Goal, HealthState, InstanceState, Memory, Pending, Phase,
-    ProbeAnswer, Question, RecordPin, References, RoutePin, Sender, Spreading, State, SwitchPin, UsedGroup, decide,
+    Announced, Decision, Effect, EffectResult, Ending, Event, Facts, Goal, HealthState, InstanceState, Memory, Pending,
+    Phase, ProbeAnswer, Question, RecordPin, References, RoutePin, Sender, Spreading, State, SwitchPin, UsedGroup,
+    decide,
 };
 
 use crate::build::{at, blocks, blue, context, green, instance, next, seen, state_in, targets, waits, well};
@@ -151,6 +152,41 @@ fn a_color_that_still_answers_is_not_touched() {
         facts.probe = None;
         assert!(matches!(clearing_too(&state, 99999, &facts), Decision::Ask(_)));
     }
+}
+
+#[test]
+fn a_color_that_answers_for_good_asks_a_person() {
+    for (mut state, idle, mut facts) in takedowns() {
+        state.carried.insert(idle.clone(), at(0));
+        facts.probe = Some(ProbeAnswer::Old { count: 1, of: 20 });
+        let goal =
+            if matches!(state.release.as_ref().unwrap().phase, Phase::Clearing) { Goal::Deploy } else { Goal::Sweep };
+        let mut memory = Memory::default();
+        memory.note(&facts, at(10_000));
+        waits(decide(&state, &context(goal, 10_599), &facts, &memory));
+        let text = blocks(decide(&state, &context(goal, 10_600), &facts, &memory));
+        assert!(text.contains("still answered 1 of 20 probes"), "{text}");
+        // A single look without it, and the time starts anew.
+        let answered = facts.clone();
+        facts.probe = Some(ProbeAnswer::New);
+        memory.note(&facts, at(10_590));
+        memory.note(&answered, at(10_600));
+        waits(decide(&state, &context(goal, 10_600), &answered, &memory));
+    }
+}
+
+#[test]
+fn a_scheduler_records_nothing_while_a_color_that_was_left_for_that_still_answers() {
+    let mut state = state_in(crate::build::blocked(&Phase::Retiring));
+    state.carried.insert(blue(), at(0));
+    let mut cx = context(Goal::Reconcile, 20_000);
+    cx.acted = false;
+    let mut facts = well(green());
+    facts.probe = Some(ProbeAnswer::Old { count: 1, of: 20 });
+    let decision = decide(&state, &cx, &facts, &seen(&facts, 1, 20_000));
+    assert!(matches!(decision, Decision::Stop(Ending::Blocked(_))), "{decision:?}");
+    facts.probe = Some(ProbeAnswer::New);
+    assert_eq!(decide(&state, &cx, &facts, &seen(&facts, 1, 20_000)), Decision::Record(Event::Resumed));
 }
 
 #[test]
