@@ -44,7 +44,7 @@ impl Request {
         questions
     }
 
-    /// What [`admit`] needs besides, where it is known which color is idle: every rule of a load balancer is read for it.
+    /// What [`admit`] needs besides, once it is known which color is idle: every rule is read for it.
     pub fn questions_about_the_idle_color(&self, facts: &Facts) -> Vec<Question> {
         let Some(Traffic::Only { color: live, .. }) = &facts.traffic else { return Vec::new() };
         self.pins.other(live).map(|idle| Question::References(idle.clone())).into_iter().collect()
@@ -177,7 +177,7 @@ fn strangers(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Probl
     Err(super::strangers::not_ours(&request.name, &request.env, idle, &strangers))
 }
 
-/// A listener or a rule beside the switch that sends to the idle color would send to its instances before they are checked.
+/// A listener or a rule that sends to the idle color would send to its instances before they are checked.
 fn senders(request: &Request, facts: &Facts, idle: &Color) -> Result<(), Problem> {
     let Some(references) = facts.references.get(idle) else {
         let saw = format!("the listeners and rules that send to {idle} were not read");

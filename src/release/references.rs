@@ -1,5 +1,5 @@
-//! Who else uses a color: every place of a load balancer that sends to it, and where else its instances serve. And what is
-//! not done to a color that is used.
+//! Who else uses a color: every place of a load balancer that sends to it, and where else its instances serve. And what
+//! is not done to a color that is used.
 
 use serde::Serialize;
 
@@ -41,8 +41,9 @@ pub struct UsedGroup {
 }
 
 impl References {
-    /// Why nothing must be put on `color` nor taken from it: something sends to it, or one of the instances that are taken
-    /// down serves elsewhere too. `names` are their ids and addresses, `env` is the environment as the user typed it.
+    /// Why nothing must be put on `color` nor taken from it: something sends to it, or one of the instances that are
+    /// taken down serves elsewhere too. `names` are their ids and addresses, `env` is the environment as the user
+    /// typed it.
     pub fn in_the_way(&self, color: &Color, names: &[&str], env: &str) -> Option<Problem> {
         if !self.senders.is_empty() {
             let senders = self.senders.iter().map(|s| match s.weight {

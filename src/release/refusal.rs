@@ -63,8 +63,8 @@ impl Step<'_> {
         self.announced_not_long_ago().then_some(Ending::Blocked(problem))
     }
 
-    /// Whether a scheduler finds a takedown `blocked` by AWS itself, a while ago: no look shows whether it would be refused
-    /// again, and a try a minute would fill the journal.
+    /// Whether a scheduler finds a takedown `blocked` by AWS itself, a while ago: no look shows whether it would be
+    /// refused again, and a try a minute would fill the journal.
     pub(super) fn blocked_by_aws_not_long_ago(&self, blocked: &Problem) -> Option<Ending> {
         let in_vain = self.release.announced.as_ref().is_some_and(|a| a.times >= REPEATS_MAX);
         let by_aws = self.release.refused.is_some() || in_vain;
