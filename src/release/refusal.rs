@@ -53,8 +53,8 @@ impl Step<'_> {
         }
     }
 
-    /// Whether a scheduler finds leftovers that AWS would not take down, a while ago: a person must look, and nothing is
-    /// written until the next try.
+    /// Whether a scheduler finds leftovers that AWS would not take down, a while ago: a person must look, and nothing
+    /// is written until the next try.
     pub(super) fn refused_not_long_ago(&self) -> Option<Ending> {
         let problem = self.release.refused.clone().or_else(|| {
             let unanswered = self.release.unanswered >= UNANSWERED_MAX;
