@@ -1,64 +1,13 @@
 //! AWS on a bad day: throttled calls, lost answers, refusals.
+//!
+//! What has to be waited out (a lost answer to a launch, throttling everywhere) is in `tests/dev_cloud/in_process`, where
+//! minutes take milliseconds.
 
-use rustix::process::Signal;
 use serde_json::Value;
 use switchback::dev::faults::Fault;
-use switchback::engine::DeployRequest;
-use switchback::release::Ending;
 
 use super::scene::{But, Idle};
 use crate::world::{World, ami};
-
-#[tokio::test]
-async fn throttling_on_every_third_call_slows_a_release_down_and_changes_nothing_else() {
-    let world = World::but(&[But::Retain("0s")]).await;
-    let load = world.light_load().await;
-    world.dev.faults().add(Fault::throttle("*").every(3));
-    let ran = world.run(&["--json", "deploy", "ENV", "--image", &ami("v1")]).await.exits(0);
-    let calls = ran.lines().into_iter().find(|l| l["type"] == "aws-calls").unwrap();
-    assert!(calls["retries"].as_object().is_some_and(|r| !r.is_empty()), "{calls:#}");
-    world.run(&["rollback", "ENV"]).await.exits(0);
-    world.until_it_expires().await;
-    world.run(&["sweep", "ENV"]).await.exits(0);
-    world.dev.faults().clear();
-    world.no_request_failed(load).await;
-    world.is_sound("v0", Idle::Empty).await;
-    world.end().await;
-}
-
-/// A deploy and a sweep with the answer to one call of each operation lost: the SDK asks again, and AWS does it once.
-async fn one_lost_answer_is_harmless(operation: &str) {
-    let world = World::but(&[But::Retain("0s")]).await;
-    let load = world.light_load().await;
-    world.dev.faults().add(Fault::lose_answer(operation).times(1));
-    world.deploy("v1").await.exits(0);
-    world.is_sound("v1", Idle::Kept("v0")).await;
-    world.until_it_expires().await;
-    world.run(&["sweep", "ENV"]).await.exits(0);
-    world.no_request_failed(load).await;
-    world.is_sound("v1", Idle::Empty).await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_launch_launches_nothing_twice() {
-    one_lost_answer_is_harmless("ec2:RunInstances").await;
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_registration_is_harmless() {
-    one_lost_answer_is_harmless("elbv2:RegisterTargets").await;
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_deregistration_is_harmless() {
-    one_lost_answer_is_harmless("elbv2:DeregisterTargets").await;
-}
-
-#[tokio::test]
-async fn a_lost_answer_to_a_termination_is_harmless() {
-    one_lost_answer_is_harmless("ec2:TerminateInstances").await;
-}
 
 /// However often the SDK asks: it gives up after five attempts.
 const ATTEMPTS: u64 = 5;
@@ -77,35 +26,6 @@ async fn a_flip_that_is_never_answered_is_read_back() {
     world.no_request_failed(load).await;
     world.is_sound("v1", Idle::Kept("v0")).await;
     world.end().await;
-}
-
-/// A call of this operation that is never answered: the flip waits until it cannot land any more.
-async fn waits_for_what_may_still_land(operation: &str) {
-    let world = World::but(&[But::HealthTimeout("10m")]).await;
-    let load = world.light_load().await;
-    world.dev.faults().add(Fault::lose_answer(operation).times(ATTEMPTS));
-    let mut deploy = world.start_deploy("v1");
-    deploy.until("the wait", |l| l["reason"].as_str().is_some_and(|r| r.contains("may still land"))).await;
-    assert_eq!(world.weights().await, [100, 0]);
-    deploy.signal(Signal::INT);
-    deploy.end().await.exits(130);
-    world.lease_is_free();
-    // A minute later nothing can land any more.
-    let wanted = DeployRequest { image: ami("v1"), accept_smaller: false, detach: false };
-    assert_eq!(world.later(75).deploy(&wanted).await.unwrap().ending, Ending::Done);
-    world.no_request_failed(load).await;
-    world.is_sound("v1", Idle::Kept("v0")).await;
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_launch_that_is_never_answered_is_waited_for_and_not_made_twice() {
-    waits_for_what_may_still_land("ec2:RunInstances").await;
-}
-
-#[tokio::test]
-async fn a_registration_that_is_never_answered_is_waited_for() {
-    waits_for_what_may_still_land("elbv2:RegisterTargets").await;
 }
 
 /// A refusal before the flip: the release is undone, and the message has AWS's own code.

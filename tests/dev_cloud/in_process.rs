@@ -14,6 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use super::support::{Rig, V0, V1, code};
 
+#[path = "../support/environment.rs"]
+mod environment;
+
 mod convergence;
 mod counting;
 mod determinism;
@@ -23,6 +26,7 @@ mod phases;
 pub(super) mod release;
 mod strangers;
 mod throttled;
+mod unanswered;
 
 /// What a minute of AWS is, with nothing made quicker.
 pub(super) fn options() -> DevOptions {

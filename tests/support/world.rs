@@ -15,26 +15,24 @@ use switchback::dev::{DevCloud, DevOptions};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+#[path = "environment.rs"]
+mod environment;
+
+use environment::shop;
+
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_switchback");
 
 /// The environment file of most tests: short times, a probe, one smoke check.
-pub(crate) const ENVIRONMENT: &str = "\
-name: shop
-region: eu-west-1
-colors:
-  blue: { target-group: shop-blue }
-  green: { target-group: shop-green }
-switches:
-  - listener: { load-balancer: shop, port: 8080 }
-compute:
-  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
+pub(crate) const ENVIRONMENT: &str = shop!(
+    "\
 health: { consecutive: 2, timeout: 1m }
 smoke:
   - http: { path: /version, attempts: 1, expect: { within: 2s } }
 release: { converge: { probe: /version, quiet: 1s, no-requests: 0s, timeout: 2m }, bake: 1s }
 retain: 1h
-";
+"
+);
 
 /// The dev cloud, a service that runs `v0` on blue, and an environment file for it.
 pub(crate) struct World {

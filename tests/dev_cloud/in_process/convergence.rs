@@ -22,23 +22,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
 use super::super::support::{Rig, V0, V1, forward};
+use super::environment::shop;
 use super::{options, release, rig, version};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const COUNT: &str = "cloudwatch:GetMetricData";
 
-const HEAD: &str = "\
-name: shop
-region: eu-west-1
-colors:
-  blue: { target-group: shop-blue }
-  green: { target-group: shop-green }
-switches:
-  - listener: { load-balancer: shop, port: 8080 }
-compute:
-  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
-retain: 1h
-";
+const HEAD: &str = shop!("retain: 1h\n");
 
 /// A world, an environment in it, and what its runs have told.
 pub(super) struct Stage {
@@ -82,14 +72,21 @@ impl Stage {
 
     /// A deploy that is not waited for here.
     pub(super) fn start_deploy(&self) -> Pin<Box<dyn Future<Output = Result<Finish, EngineError>>>> {
+        self.start_deploy_of(V1)
+    }
+
+    fn start_deploy_of(&self, image: &str) -> Pin<Box<dyn Future<Output = Result<Finish, EngineError>>>> {
         let engine = self.engine();
-        Box::pin(async move {
-            engine.deploy(&DeployRequest { image: V1.into(), accept_smaller: false, detach: false }).await
-        })
+        let wanted = DeployRequest { image: image.into(), accept_smaller: false, detach: false };
+        Box::pin(async move { engine.deploy(&wanted).await })
     }
 
     pub(super) async fn deploy(&mut self) -> Finish {
-        let finish = self.start_deploy().await;
+        self.deploy_of(V1).await
+    }
+
+    pub(super) async fn deploy_of(&mut self, image: &str) -> Finish {
+        let finish = self.start_deploy_of(image).await;
         self.listen();
         finish.unwrap()
     }
@@ -120,7 +117,7 @@ impl Stage {
         self.recorded("converged").duration_since(self.recorded("switched")).as_secs()
     }
 
-    fn waited_for(&self, text: &str) -> bool {
+    pub(super) fn waited_for(&self, text: &str) -> bool {
         self.seen.iter().any(|n| matches!(n, Notice::Waiting { reason, .. } if reason.contains(text)))
     }
 

@@ -18,25 +18,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
 
 use super::super::support::{Rig, V0, V1};
+use super::environment::shop;
 use super::release::engine;
 use super::{options, rig, version};
 
-const ENVIRONMENT: &str = "\
-name: shop
-region: eu-west-1
-colors:
-  blue: { target-group: shop-blue }
-  green: { target-group: shop-green }
-switches:
-  - listener: { load-balancer: shop, port: 8080 }
-compute:
-  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
+const ENVIRONMENT: &str = shop!(
+    "\
 health: { consecutive: 3, timeout: 5m }
 smoke:
   - http: { path: /version, attempts: 1, expect: { within: 2s } }
 release: { converge: { probe: /version, quiet: 20s, timeout: 5m, no-requests: 0s }, bake: 4m }
 retain: 5m
-";
+"
+);
+
+/// Longer than a color is kept, also for a run that reads the times of another one.
+pub(super) const RETAIN: Duration = Duration::from_secs(5 * 60 + 130);
 
 /// Fails its smoke check.
 const BAD: &str = "ami-0000000000000bad0";
@@ -56,25 +53,27 @@ enum Lease {
 
 const LEASES: [Lease; 4] = [Lease::Free, Lease::Stale, Lease::Fresh, Lease::Living];
 
+/// What is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     Rollback,
     Abort,
     Reconcile,
     Deploy,
+    Sweep,
 }
 
 /// An environment, its journal, and a light load on it.
-struct Scene {
-    rig: Rig,
+pub(super) struct Scene {
+    pub(super) rig: Rig,
     sdk: SdkConfig,
-    journal: Journal,
+    pub(super) journal: Journal,
     file: NamedTempFile,
     load: Load,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let mut options = options();
         let bad = AppOptions { faults: vec!["/version=status:500".parse().unwrap()], ..AppOptions::new("bad") };
         options.catalogue.images.insert(BAD.into(), Image::in_memory(bad, 8080));
@@ -138,12 +137,13 @@ impl Scene {
         }
     }
 
-    async fn run(&self, verb: Verb, image: &str) -> Result<Finish, EngineError> {
+    pub(super) async fn run(&self, verb: Verb, image: &str) -> Result<Finish, EngineError> {
         let engine = self.engine();
         match verb {
             Verb::Rollback => engine.rollback(false).await,
             Verb::Abort => engine.abort().await,
             Verb::Reconcile => engine.reconcile().await,
+            Verb::Sweep => engine.sweep().await,
             Verb::Deploy => {
                 engine.deploy(&DeployRequest { image: image.into(), accept_smaller: false, detach: false }).await
             }
@@ -177,7 +177,7 @@ impl Scene {
     }
 
     /// Instances that are not terminated, and targets of each color.
-    async fn standing(&self) -> (usize, [usize; 2]) {
+    pub(super) async fn standing(&self) -> (usize, [usize; 2]) {
         let found = self.rig.ec2.describe_instances().send().await.unwrap();
         let instances = found.reservations().iter().flat_map(|r| r.instances());
         let alive = |i: &&aws_sdk_ec2::types::Instance| {
@@ -191,9 +191,9 @@ impl Scene {
     }
 
     /// Lets every retention run out; then the idle color must be gone, the lease free, and no request have failed.
-    async fn ends_clean(self, live: &str) {
+    pub(super) async fn ends_clean(self, live: &str) {
         self.reconcile_until_settled().await;
-        sleep(Duration::from_secs(5 * 60 + 130)).await;
+        sleep(RETAIN).await;
         self.reconcile_until_settled().await;
         assert_eq!(version(&self.rig).await, live);
         let wanted = if live == "v0" { [2, 0] } else { [0, 2] };
@@ -252,6 +252,7 @@ fn check(verb: Verb, lease: Lease, ended: &Result<Finish, EngineError>, bad: boo
         (Verb::Reconcile, Lease::Free | Lease::Stale) => matches!(ending, Ok(Ending::Later { .. })),
         (Verb::Deploy, Lease::Free | Lease::Stale) if bad => matches!(ending, Ok(Ending::Failed(_))),
         (Verb::Deploy, Lease::Free | Lease::Stale) => matches!(ending, Ok(Ending::Done)),
+        (Verb::Sweep, _) => unreachable!("there is nothing to sweep"),
     };
     assert!(as_it_should, "{ended:?}");
 }

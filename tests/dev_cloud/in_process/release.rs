@@ -19,26 +19,20 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep};
 
 use super::super::support::{Rig, V0, V1};
+use super::environment::shop;
 use super::{options, rig, version};
 
 /// What a user would write for production, with a quarter of an hour of baking.
-const ENVIRONMENT: &str = "\
-name: shop
-region: eu-west-1
-colors:
-  blue: { target-group: shop-blue }
-  green: { target-group: shop-green }
-switches:
-  - listener: { load-balancer: shop, port: 8080 }
-compute:
-  instances: { launch-template: shop, count: 2, subnets: [subnet-a, subnet-b] }
+const ENVIRONMENT: &str = shop!(
+    "\
 health: { consecutive: 3, timeout: 10m }
 smoke:
   - http: { path: /version, attempts: 2, expect: { within: 2s } }
   - tcp: { attempts: 1 }
 release: { converge: { probe: /version, quiet: 1m, timeout: 5m }, bake: 15m }
 retain: 24h
-";
+"
+);
 
 /// An engine whose AWS, network and time are the rig's.
 pub(super) fn engine(rig: &Rig, sdk: &SdkConfig, journal: &Journal, file: &NamedTempFile, notices: Notices) -> Engine {
