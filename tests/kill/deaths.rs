@@ -93,6 +93,7 @@ impl Moment {
 /// A run that was killed.
 #[derive(Debug, Clone)]
 pub(crate) struct Death {
+    pub(crate) verb: Verb,
     pub(crate) pid: u32,
     pub(crate) at: Timestamp,
 }
@@ -123,6 +124,8 @@ impl fmt::Display for Stood {
 pub(crate) struct Takeover {
     /// Whether the lease had expired.
     pub(crate) expired: bool,
+    /// When it took it.
+    pub(crate) at: Timestamp,
     /// From the death to the entry.
     pub(crate) after: Duration,
     /// From the entry to the first call that the new owner announced; `None` where it announced none.

@@ -26,13 +26,15 @@ enum Successor {
     Person(Verb),
     /// The next run of the scheduler or of CI, when the lease is over.
     Later(Verb),
+    /// The next job of CI, which starts at once and waits for the lease.
+    Waiting,
 }
 
 /// A run, where it is frozen, and who comes after it.
 const CASES: [(Verb, Moment, Successor); 8] = [
     (Verb::Deploy, Moment::AfterEvent(2, Duration::ZERO), Successor::Later(Verb::Reconcile)),
     // In the middle of a launch.
-    (Verb::Deploy, Moment::AfterEvent(5, Duration::from_millis(20)), Successor::Later(Verb::Deploy)),
+    (Verb::Deploy, Moment::AfterEvent(5, Duration::from_millis(20)), Successor::Waiting),
     (Verb::Deploy, Moment::InTheFlip(Duration::ZERO), Successor::Later(Verb::Reconcile)),
     (Verb::Deploy, Moment::InTheFlip(Duration::from_millis(5)), Successor::Person(Verb::Rollback)),
     (Verb::Deploy, Moment::InTheFlip(Duration::from_millis(400)), Successor::Later(Verb::Deploy)),
@@ -62,10 +64,7 @@ async fn a_run_that_wakes_up_after_its_lease_sends_nothing_and_stops() {
     }
     assert_eq!(site.writes().await, before, "something was sent after waking up");
 
-    let mut rng = Rng::new();
-    for service in &mut services {
-        super::walk::reconcile(service, &mut rng).await;
-    }
+    join_all(services.iter_mut().map(|service| super::walk::reconcile(service, Rng::new(), 0))).await;
     let standing = audit::instances(&site).await;
     for service in services {
         audit::nothing_is_left_over(&site, &service, &standing).await;
@@ -84,7 +83,7 @@ async fn freeze(
     if *verb != Verb::Deploy {
         service.start(Verb::Deploy, "v1").end().await.exits(0);
         if *verb == Verb::Sweep {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            service.until_it_expires().await;
         }
     }
     let mut sleeper = service.start(*verb, "v1");
@@ -92,15 +91,16 @@ async fn freeze(
     assert!(sleeper.until(*moment).await, "{what} ended too early: {:#?}", sleeper.end().await);
     sleeper.signal(Signal::STOP);
     let wakes_at = Instant::now() + FROZEN;
-    let verb = match successor {
-        Successor::Person(verb) => verb,
+    let next = match successor {
+        Successor::Person(verb) => service.start(*verb, "v1"),
         Successor::Later(verb) => {
-            sleep_until(wakes_at).await;
-            verb
+            service.until_the_lease_is_over().await;
+            service.start(*verb, "v1")
         }
+        Successor::Waiting => service.start_waiting("v1"),
     };
-    let ran = service.start(*verb, "v1").end().await;
-    assert_eq!(ran.code, Some(0), "{verb:?} after {what}: {}{}", ran.stdout, ran.stderr);
+    let ran = next.end().await;
+    assert_eq!(ran.code, Some(0), "{successor:?} after {what}: {}{}", ran.stdout, ran.stderr);
     sleep_until(wakes_at).await;
     (service, sleeper)
 }

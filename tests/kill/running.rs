@@ -69,6 +69,17 @@ impl Running {
         }
     }
 
+    /// Lets it go on until it waits for something.
+    pub(crate) async fn waits(&mut self) {
+        loop {
+            let line = timeout(SILENCE_MAX, self.lines.next_line()).await;
+            let Some(line) = self.take(line.ok()) else { panic!("it ended before it waited:\n{}", self.said) };
+            if line["type"] == "waiting" {
+                return;
+            }
+        }
+    }
+
     /// Keeps a line that it has said; `None` at the end.
     fn take(&mut self, line: Option<std::io::Result<Option<String>>>) -> Option<Value> {
         let Some(line) = line else { panic!("it has said nothing for {SILENCE_MAX:?}, after:\n{}", self.said) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{TargetHealthDescription, TargetHealthStateEnum};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::Signal;
 use serde_json::Value;
 use switchback::dev::load::{Load, LoadOptions};
@@ -14,6 +14,9 @@ use super::deaths::{Death, Moment, Stood, Takeover, Tally, Verb};
 use super::running::Running;
 use super::site::Site;
 use crate::world::{Ran, ami, ended, until};
+
+/// Of the clients of one environment: enough to hit every moment of a flip, and little enough for forty of them.
+const REQUESTS_PER_SECOND: u32 = 10;
 
 /// One environment of a site.
 pub(crate) struct Service {
@@ -48,13 +51,23 @@ impl Service {
             answer.target_health_descriptions().iter().filter(|d| healthy(d)).count() == 2
         })
         .await;
-        let options = LoadOptions { connections: 3, rate: Some(20), ..LoadOptions::default() };
+        let options = LoadOptions { connections: 3, rate: Some(REQUESTS_PER_SECOND), ..LoadOptions::default() };
         let load = Load::start(&format!("{url}/"), options).await.unwrap();
         Self { site: site.clone(), index, file, load: Some(load), deaths: Vec::new(), tally: Tally::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.site.planted[self.index].0
+    }
+
+    /// How many of its runs were killed.
+    pub(crate) fn deaths(&self) -> usize {
+        self.deaths.len()
+    }
+
+    /// Who took the leases of the dead, and how long that took.
+    pub(crate) async fn takeovers(&self) -> Vec<Takeover> {
+        takeovers(&self.entries().await, &self.deaths)
     }
 
     /// Where its load balancer answers.
@@ -83,25 +96,34 @@ impl Service {
         Running::start(self.site.command(&self.typed(&line)))
     }
 
+    /// Starts a deploy that waits until nobody holds the lease any more.
+    pub(crate) fn start_waiting(&self, version: &str) -> Running {
+        let line = ["--json", "deploy", "ENV", "--image", &ami(version), "--wait-for-lease", "5m"];
+        Running::start(self.site.command(&self.typed(&line)))
+    }
+
     /// Runs a verb that changes something, killed at this moment if it has not ended by then.
     pub(crate) async fn go(&mut self, verb: Verb, version: &str, moment: Option<Moment>) -> End {
         let mut running = self.start(verb, version);
-        let pid = running.pid();
         let strikes = match moment {
             Some(moment) => running.until(moment).await,
             None => false,
         };
-        if strikes {
-            running.signal(Signal::KILL);
-        }
-        let at = Timestamp::now();
+        if strikes { self.kill(verb, running).await } else { self.ended(verb, running, false).await }
+    }
+
+    /// Kills this run.
+    pub(crate) async fn kill(&mut self, verb: Verb, running: Running) -> End {
+        running.signal(Signal::KILL);
+        self.ended(verb, running, true).await
+    }
+
+    async fn ended(&mut self, verb: Verb, running: Running, strikes: bool) -> End {
+        let (pid, at) = (running.pid(), Timestamp::now());
         let ran = running.end().await;
         let Some(code) = ran.code else {
             assert!(strikes, "{verb:?} of {} died by itself: {ran:#?}", self.name());
-            self.deaths.push(Death { pid, at });
-            let stood = stood(&self.entries().await, pid);
-            *self.tally.where_from.entry(verb).or_default().entry(stood).or_default() += 1;
-            self.tally.deaths += 1;
+            self.deaths.push(Death { verb, pid, at });
             self.site.somebody_died();
             return End::Killed;
         };
@@ -112,6 +134,25 @@ impl Service {
     /// What `status --json` says.
     pub(crate) async fn status(&self) -> Value {
         self.run(&["--json", "status", "ENV"]).await.exits(0).lines().remove(0)
+    }
+
+    /// Waits until the color without traffic may be taken down.
+    pub(crate) async fn until_it_expires(&self) {
+        let status = self.status().await;
+        let at = status["release"]["expires_at"].as_str().unwrap_or_else(|| panic!("nothing expires: {status:#}"));
+        sleep_until(at.parse().unwrap()).await;
+    }
+
+    /// Waits until the lease of a run that is gone is over.
+    pub(crate) async fn until_the_lease_is_over(&self) {
+        // What it sent last may still be written, and lengthen it.
+        loop {
+            let lease = &self.status().await["lease"];
+            if lease.is_null() || lease["expired"] == true {
+                return;
+            }
+            sleep_until(lease["until"].as_str().unwrap().parse().unwrap()).await;
+        }
     }
 
     /// Every entry of the journal, in order.
@@ -130,22 +171,39 @@ impl Service {
         let summary = self.load.take().unwrap().stop().await;
         assert_eq!(summary.failed, 0, "{}: of {} requests: {:?}", self.name(), summary.sent, summary.errors);
         self.tally.requests = summary.sent;
-        self.tally.takeovers = takeovers(&self.entries().await, &self.deaths);
+        let entries = self.entries().await;
+        self.tally.deaths = self.deaths.len();
+        for death in &self.deaths {
+            let stood = stood(&entries, death);
+            *self.tally.where_from.entry(death.verb).or_default().entry(stood).or_default() += 1;
+        }
+        self.tally.takeovers = takeovers(&entries, &self.deaths);
         self.tally
     }
 }
 
-/// The id of the run of this process, where it ever held the lease.
-fn run_of(entries: &[Value], pid: u32) -> Option<&str> {
-    let owner =
-        |entry: &Value| ["lease-acquired", "lease-taken"].iter().any(|b| entry["body"][b]["owner"]["pid"] == pid);
-    // Process ids come again: the last one is meant.
-    entries.iter().rev().find(|entry| owner(entry))?["run"].as_str()
+/// Waits until this time of day.
+async fn sleep_until(at: Timestamp) {
+    let left = at.duration_since(Timestamp::now()) + SignedDuration::from_millis(1);
+    tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
 }
 
-/// Where the run of this process stood when it died.
-fn stood(entries: &[Value], pid: u32) -> Stood {
-    let Some(run) = run_of(entries, pid) else { return Stood::BeforeItsFirstEntry };
+/// When an entry was written.
+fn at(entry: &Value) -> Timestamp {
+    entry["at"].as_str().unwrap().parse().unwrap()
+}
+
+/// The id of the run that died this death, where it ever held the lease.
+fn run_of<'a>(entries: &'a [Value], death: &Death) -> Option<&'a str> {
+    let owner =
+        |entry: &Value| ["lease-acquired", "lease-taken"].iter().any(|b| entry["body"][b]["owner"]["pid"] == death.pid);
+    // Process ids come again: the last one before the death is meant.
+    entries.iter().rev().find(|entry| owner(entry) && at(entry) <= death.at)?["run"].as_str()
+}
+
+/// Where the run that died this death stood.
+fn stood(entries: &[Value], death: &Death) -> Stood {
+    let Some(run) = run_of(entries, death) else { return Stood::BeforeItsFirstEntry };
     let last = entries.iter().rev().find(|entry| entry["run"] == run).unwrap();
     let event = &last["body"]["event"];
     match (event["type"].as_str(), last["body"].as_str()) {
@@ -158,10 +216,9 @@ fn stood(entries: &[Value], pid: u32) -> Stood {
 
 /// Who took the leases of the dead, and how long that took.
 fn takeovers(entries: &[Value], deaths: &[Death]) -> Vec<Takeover> {
-    let at = |entry: &Value| -> Timestamp { entry["at"].as_str().unwrap().parse().unwrap() };
     let since = |from: Timestamp, to: Timestamp| Duration::try_from(to.duration_since(from)).unwrap_or_default();
     let of = |death: &Death| {
-        let run = run_of(entries, death.pid)?;
+        let run = run_of(entries, death)?;
         let nth = entries.iter().position(|entry| entry["body"]["lease-taken"]["from"] == run)?;
         let taken = &entries[nth];
         let body = &taken["body"]["lease-taken"];
@@ -171,6 +228,7 @@ fn takeovers(entries: &[Value], deaths: &[Death]) -> Vec<Takeover> {
             .find(|entry| entry["body"]["event"]["type"] == "intent");
         Some(Takeover {
             expired: body["reason"].as_str().unwrap().contains("expired"),
+            at: at(taken),
             after: since(death.at, at(taken)),
             acted_after: acted.map(|entry| since(at(taken), at(entry))),
         })
