@@ -120,6 +120,8 @@ async fn a_question_that_is_throttled_for_longer_than_the_sdk_tries_is_asked_aga
     // The look right before a call has little time: without its answer the call is not sent, and decided anew.
     let asked_again = |l: &Value| l["type"] == "retrying" || l["event"]["result"] == "not-sent";
     assert!(ran.lines().iter().any(asked_again), "{}", ran.stdout);
+    let calls = ran.lines().into_iter().find(|l| l["type"] == "aws-calls").unwrap();
+    assert!(calls["retries"].as_object().is_some_and(|r| !r.is_empty()), "{calls:#}");
     world.is_sound("v1", Idle::Kept("v0")).await;
     world.end().await;
 }
