@@ -109,11 +109,7 @@ async fn wait_for_the_lease(mut service: Service) -> Service {
     assert!(takeover.expired, "{takeover:?}");
     let lease_until: jiff::Timestamp = lease_until.as_str().unwrap().parse().unwrap();
     let late = takeover.at.duration_since(lease_until);
-    println!(
-        "a deploy that waits took over {:.1?} after the death, {late:#} after the end of the lease; its first call came \
-         {:.1?} after that",
-        takeover.after, takeover.acted_after
-    );
+    println!("a deploy that waits went on {:.1?} after the death, {late:#} after the end of the lease", takeover.after);
     assert!((0..20).contains(&late.as_secs()), "{late:#}");
     reconcile(&mut service, Rng::new(), 0).await;
     service
