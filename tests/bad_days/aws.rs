@@ -1,7 +1,7 @@
 //! AWS on a bad day: throttled calls, lost answers, refusals.
 //!
-//! What has to be waited out (a lost answer to a launch, throttling everywhere) is in `tests/dev_cloud/in_process`, where
-//! minutes take milliseconds.
+//! What has to be waited out (a lost answer to a launch, throttling everywhere) is in
+//! `tests/dev_cloud/in_process/unanswered.rs`, where minutes take milliseconds.
 
 use serde_json::Value;
 use switchback::dev::faults::Fault;

@@ -2,8 +2,8 @@
 //!
 //! What happens where a run is killed there is proven elsewhere: at every single request of each verb, finished by the
 //! same verb and by `reconcile`, and with a `rollback` while the deploy stands still there, in
-//! `tests/simulation/exhaustive.rs`; in every phase of a deploy and in each of its calls, followed by every verb, at once
-//! and later, in `tests/dev_cloud/in_process/phases.rs`; with the real program and real signals in `tests/kill`.
+//! `tests/simulation/exhaustive.rs`; in every phase of a deploy and in each of its calls, followed by every verb, at
+//! once and later, in `tests/dev_cloud/in_process/phases.rs`; with the real program and real signals in `tests/kill`.
 
 use std::time::Duration;
 

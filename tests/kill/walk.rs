@@ -146,7 +146,8 @@ async fn retirement(service: &mut Service, rng: &mut Rng) {
     }
 }
 
-/// What a scheduler does: `reconcile` until nothing is left to do. With this chance (of 100) one of the first is killed.
+/// What a scheduler does: `reconcile` until nothing is left to do. Each of the first two is killed with this chance (of
+/// 100).
 pub(crate) async fn reconcile(service: &mut Service, mut rng: Rng, chance: u32) {
     for attempt in 0.. {
         let status = service.status().await;

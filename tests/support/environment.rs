@@ -1,6 +1,7 @@
 //! The environment file of most tests, up to its rules.
 
-/// Two instances behind a listener, as [`Seed`](switchback::dev::seed::Seed) plants them, with these rules for a release.
+/// Two instances behind a listener, as [`Seed`](switchback::dev::seed::Seed) plants them, with these rules for a
+/// release.
 macro_rules! shop {
     ($rules:literal) => {
         concat!(
