@@ -64,11 +64,17 @@ pub enum Bug {
     ForgetLateLaunch,
     /// A run that ends keeps its lease, and renews nothing.
     KeepTheLease,
+    /// A rollback takes back only what is in progress: a release that has succeeded is none.
+    NoWayBackOnceRetained,
+    /// The previous color is taken down as soon as its retention begins.
+    DrainWhileRetained,
+    /// Healthy is good enough: what the smoke checks say is not looked at.
+    SkipSmoke,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::SkipReadBack,
         Self::SkipReadBackOfRollback,
         Self::RetainAtTheAnswer,
@@ -97,6 +103,9 @@ impl Bug {
         Self::NoClientToken,
         Self::ForgetLateLaunch,
         Self::KeepTheLease,
+        Self::NoWayBackOnceRetained,
+        Self::DrainWhileRetained,
+        Self::SkipSmoke,
     ];
 
     /// The bug of this name, as `Debug` writes it.

@@ -15,6 +15,7 @@ mod simulation {
     mod plan;
     mod planted;
     mod random;
+    mod retained;
     mod run;
     mod runner;
     mod trace;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Effect, Event, Leftovers, Phase, Release, adopt};
+use crate::planted::{Bug, bug};
 
 /// The phase after `event`, or `None` where the event cannot follow.
 pub(super) fn phase_after(
@@ -80,7 +81,9 @@ fn after_intent(release: &Release, leftovers: Option<&Leftovers>, effect: &Effec
                 let known = instances.iter().all(|id| l.instances.contains(id));
                 phase.is_at_rest() && known && [&l.color, release.idle()].contains(&color)
             });
-            ((phase.takes_down() && color == release.idle()) || left).then(|| phase.clone())
+            let planted = (bug(Bug::AbortTakesLive) && *phase == Phase::Aborting)
+                || (bug(Bug::DrainWhileRetained) && matches!(phase, Phase::Retaining { .. }));
+            ((phase.takes_down() && color == release.idle()) || left || planted).then(|| phase.clone())
         }
     }
 }

@@ -34,6 +34,9 @@ impl Step<'_> {
             Phase::Switching => self.read_back(),
             Phase::Converging { since } => self.converge(*since),
             Phase::Baking { since } => self.bake(*since),
+            Phase::Retaining { .. } if bug(Bug::DrainWhileRetained) => {
+                take_down(self).unwrap_or(Decision::Stop(Ending::Done))
+            }
             Phase::Retaining { .. } | Phase::Done => Decision::Stop(Ending::Done),
             Phase::Retiring => self.take_down_then(Event::Retired),
             Phase::Aborting => self.take_down_then(Event::Aborted),
@@ -200,8 +203,8 @@ impl Step<'_> {
             return decision;
         }
         match &self.facts.smoke {
-            Some(Err(problem)) => self.fail(problem.clone()),
-            Some(Ok(())) => Decision::Record(Event::SmokePassed),
+            Some(Err(problem)) if !bug(Bug::SkipSmoke) => self.fail(problem.clone()),
+            Some(Ok(()) | Err(_)) => Decision::Record(Event::SmokePassed),
             None => Decision::Ask(BTreeSet::from([Question::Smoke(self.release.to.clone())])),
         }
     }

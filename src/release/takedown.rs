@@ -83,6 +83,7 @@ pub(super) fn take_down_only(step: &Step<'_>, meant: impl Fn(&str) -> bool) -> O
     if !registered.is_empty() {
         if !aborts
             && !bug(Bug::TeardownWithoutQuiet)
+            && !bug(Bug::TeardownFromCache)
             && let Some(wait) = traffic_has_left(step)
         {
             return Some(wait);

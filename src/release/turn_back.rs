@@ -33,7 +33,7 @@ impl Step<'_> {
             }
             Phase::Switching => Some(self.turn_back_in_mid_flip()),
             Phase::Converging { .. } | Phase::Baking { .. } => Some(self.start_rollback()),
-            Phase::Retaining { .. } if rollback => Some(self.start_rollback()),
+            Phase::Retaining { .. } if rollback && !bug(Bug::NoWayBackOnceRetained) => Some(self.start_rollback()),
             Phase::Retaining { .. } => Some(self.nothing_in_progress()),
             Phase::Aborting => None,
             Phase::RollingBack => self.force_the_rollback(),

@@ -266,6 +266,13 @@ pub(super) fn never_healthy() -> Plan {
     plan
 }
 
+/// The new version is healthy, fails its smoke check, and fails clients.
+pub(super) fn fails_smoke() -> Plan {
+    let mut plan = plan(vec![runner(START, DEPLOY, vec![])]);
+    plan.images[1] = Behavior::FailsSmoke;
+    plan
+}
+
 /// Nothing goes wrong at all.
 pub(super) fn calm() -> Plan {
     plan(vec![runner(START, DEPLOY, vec![])])

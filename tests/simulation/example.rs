@@ -6,6 +6,7 @@ mod generate;
 mod hunt;
 mod judge;
 mod plan;
+mod retained;
 #[expect(dead_code, reason = "the tests read more of a report")]
 mod run;
 mod runner;

@@ -1,13 +1,18 @@
-//! Every crash there is: each scenario is run once undisturbed, and then once for every request of it, killed before
-//! the request leaves, and once more, killed after its effect; somebody else then takes it up. The same for a process
-//! that stands still there for minutes, while another takes over, and then goes on as if nothing had been.
+//! Every crash there is: each scenario is run once undisturbed, and then for every request of it, killed before the
+//! request leaves, killed after its effect, killed with it in the network, and with its answer lost; somebody else then
+//! takes it up. The same for a process that stands still there for minutes, while another takes over, and then goes on
+//! as if nothing had been.
+//!
+//! Crashes between which nothing was changed and no time passed leave the same world, without the process: they are one
+//! run. A test holds the first and the last of such crashes against each other.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::first::{runner, small};
 use super::plan::{Behavior, Mishap, Plan, RunnerPlan, Trouble, Verb};
+use super::retained;
 use super::run::{End, Report, play};
 use super::runner::Ended;
 use super::trace::What;
@@ -35,26 +40,67 @@ struct Scenario {
     before: Vec<RunnerPlan>,
     /// What is killed.
     subject: RunnerPlan,
-    /// What happens to it at each of its requests, one run each.
-    mishaps: Vec<Mishap>,
+    /// What happens to it at each of its requests.
+    tries: Tries,
     /// The verbs that take it up, one run each.
     taken_up_by: Vec<Verb>,
 }
 
-/// The two sides of a crash.
-const CRASHES: [Mishap; 2] = [Mishap::CrashBefore, Mishap::CrashAfter];
+/// What is tried at each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tries {
+    /// It is killed, or loses the answer.
+    Crashes,
+    /// It stands still.
+    Freezes,
+}
+
+/// A request that was in the network when its sender was killed lands so much later.
+const IN_FLIGHT: Mishap = Mishap::CrashInFlight { lands_after_ms: 4_000 };
 /// So long that others take over, and work, while it stands still.
 const FROZEN_MS: u64 = 180_000;
-/// The two sides of standing still.
-const FREEZES: [Mishap; 2] = [Mishap::FreezeBefore { for_ms: FROZEN_MS }, Mishap::FreezeAfter { for_ms: FROZEN_MS }];
 
-/// One crash.
+/// One mishap.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     boundary: u64,
     what: Mishap,
-    by: Verb,
+    /// Who takes it up, and when.
+    then: Option<(Verb, u64)>,
+}
+
+/// A side of a request at which a process can be killed.
+#[derive(Debug, Clone, Copy)]
+struct Crash {
+    boundary: u64,
+    what: Mishap,
     at_ms: u64,
+    /// Crashes with the same number leave the same world.
+    world: usize,
+}
+
+/// All crashes of process `number` in an undisturbed run.
+fn crashes(run: &Report, number: u64) -> Vec<Crash> {
+    let (mut world, mut now) = (0, Duration::ZERO);
+    let mut all = Vec::new();
+    for line in &run.trace {
+        if line.at != now {
+            (world, now) = (world + 1, line.at);
+        }
+        let at_ms = u64::try_from(line.at.as_millis()).expect("a run of hours at most");
+        match &line.what {
+            What::Reached { boundary, call } if line.runner == Some(number) => {
+                let boundary = *boundary;
+                all.push(Crash { boundary, what: Mishap::CrashBefore, at_ms, world });
+                // What has left takes effect, whether its sender lives or not.
+                world += usize::from(!call.reads);
+                all.push(Crash { boundary, what: Mishap::CrashAfter, at_ms, world });
+            }
+            What::Effected { .. } if line.runner == Some(number) => {}
+            _ => world += 1,
+        }
+    }
+    all
 }
 
 /// One environment, in which nothing takes longer than it must.
@@ -81,16 +127,40 @@ impl Scenario {
         self.before.len() as u64
     }
 
-    /// All crashes of it, with the time at which somebody takes it up.
+    /// All that is tried, each with who takes it up.
     fn cases(&self, undisturbed: &Report) -> Vec<Case> {
-        let reached = undisturbed.trace.iter().filter(|line| line.runner == Some(self.number()));
         let mut cases = Vec::new();
-        for line in reached {
-            let What::Reached { boundary, .. } = line.what else { continue };
-            let at_ms = u64::try_from(line.at.as_millis()).expect("a run of hours at most") + LEASE_IS_OVER_MS;
-            for what in &self.mishaps {
-                let case = |by: &Verb| Case { boundary, what: *what, by: *by, at_ms };
-                cases.extend(self.taken_up_by.iter().map(case));
+        let mut taken_up = |boundary, what, at_ms: u64, person_ms| {
+            cases.extend(self.taken_up_by.iter().map(|verb| {
+                // A person does not wait for the lease of a dead process.
+                let person = matches!(verb, Verb::Rollback { .. } | Verb::Abort);
+                let after_ms = if person { person_ms } else { LEASE_IS_OVER_MS };
+                Case { boundary, what, then: Some((*verb, at_ms + after_ms)) }
+            }));
+        };
+        let all = crashes(undisturbed, self.number());
+        match self.tries {
+            Tries::Crashes => {
+                let mut tried = None;
+                for crash in &all {
+                    if tried.replace(crash.world) != Some(crash.world) {
+                        taken_up(crash.boundary, crash.what, crash.at_ms, LEASE_IS_OVER_MS);
+                    }
+                }
+                for crash in changing(&all) {
+                    taken_up(crash.boundary, IN_FLIGHT, crash.at_ms, AT_ONCE_MS);
+                }
+                let lost = all.iter().filter(|crash| crash.what == Mishap::CrashAfter);
+                cases.extend(lost.map(|c| Case { boundary: c.boundary, what: Mishap::LoseAnswer, then: None }));
+            }
+            Tries::Freezes => {
+                let for_ms = FROZEN_MS;
+                for crash in changing(&all) {
+                    taken_up(crash.boundary, Mishap::FreezeBefore { for_ms }, crash.at_ms, LEASE_IS_OVER_MS);
+                }
+                for crash in all.iter().filter(|crash| crash.what == Mishap::CrashAfter) {
+                    taken_up(crash.boundary, Mishap::FreezeAfter { for_ms }, crash.at_ms, LEASE_IS_OVER_MS);
+                }
             }
         }
         cases
@@ -98,13 +168,25 @@ impl Scenario {
 
     fn check(&self, from: &Prepared, case: Case) -> Option<(String, String)> {
         let trouble = Trouble { boundary: case.boundary, what: case.what };
-        let plan = self.plan(vec![trouble], Some(runner(case.at_ms, case.by, vec![])));
-        let (report, _) = play(&plan, None, Some(from), End::Settled);
+        let plan = self.plan(vec![trouble], case.then.map(|(verb, at_ms)| runner(at_ms, verb, vec![])));
+        let (mut report, _) = play(&plan, None, Some(from), End::Settled);
+        // One copy of the world says enough about so many runs that are much alike.
+        report.retained.truncate(1);
+        report.violations.extend(report.retained.iter().filter_map(|copy| copy.roll_back(&plan, None, false)));
         let mut wrong: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
-        let killed = report.ended.get(&self.number()) == Some(&Ended::Killed);
-        let frozen = matches!(case.what, Mishap::FreezeBefore { .. } | Mishap::FreezeAfter { .. });
-        if killed == frozen {
-            wrong.push("what was planned has not happened to it".to_owned());
+        let happened = report.trace.iter().any(|line| {
+            let here = matches!(line.what, What::Trouble { boundary, .. } if boundary == case.boundary);
+            here && line.runner == Some(self.number())
+        });
+        let ended = report.ended.get(&self.number());
+        let as_planned = match case.what {
+            Mishap::CrashBefore | Mishap::CrashAfter | Mishap::CrashInFlight { .. } => ended == Some(&Ended::Killed),
+            Mishap::FreezeBefore { .. } | Mishap::FreezeAfter { .. } => ended != Some(&Ended::Killed),
+            // Nobody has to help.
+            Mishap::LoseAnswer => ended == Some(&Ended::Exit(0)),
+        };
+        if !happened || !as_planned {
+            wrong.push(format!("what was planned has not happened to it: {ended:?}"));
         }
         (!wrong.is_empty()).then(|| {
             let lines: Vec<_> = report.trace.iter().map(ToString::to_string).collect();
@@ -117,7 +199,9 @@ impl Scenario {
         let began = Instant::now();
         let (history, prepared) = play(&world(self.history.clone()), None, None, End::LastProcess);
         assert!(history.violations.is_empty(), "{}: {:?}", self.name, history.violations);
-        let (undisturbed, _) = play(&self.plan(vec![], None), None, Some(&prepared), End::Settled);
+        let plan = self.plan(vec![], None);
+        let (mut undisturbed, _) = play(&plan, None, Some(&prepared), End::Settled);
+        undisturbed.violations.extend(retained::roll_back(&plan, None, &undisturbed.retained));
         let lines = || undisturbed.trace.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert!(undisturbed.violations.is_empty(), "{}: {:#?}\n{}", self.name, undisturbed.violations, lines());
         assert_eq!(undisturbed.ended[&self.number()], Ended::Exit(0), "{}\n{}", self.name, lines());
@@ -137,9 +221,11 @@ impl Scenario {
         });
         let found = found.into_inner().unwrap();
         println!(
-            "{:<20} {:>4} requests, {:>5} crashes, {:>3} wrong, {:?} of virtual time undisturbed, {:.1} s",
+            "{:<20} {:>4} requests, {:>3} worlds to crash in, {:>4} runs, {:>3} wrong, {:?} of virtual time undisturbed, \
+             {:.1} s",
             self.name,
             undisturbed.boundaries[&self.number()],
+            worlds(&crashes(&undisturbed, self.number())),
             cases.len(),
             found.len(),
             undisturbed.took,
@@ -147,6 +233,17 @@ impl Scenario {
         );
         (cases.len(), found)
     }
+}
+
+/// The requests that change something.
+fn changing(all: &[Crash]) -> impl Iterator<Item = &Crash> {
+    // Their effect makes another world.
+    all.chunks(2).filter(|sides| sides[0].world != sides[1].world).map(|sides| &sides[0])
+}
+
+/// How many different worlds they leave.
+fn worlds(all: &[Crash]) -> usize {
+    all.chunk_by(|one, next| one.world == next.world).count()
 }
 
 /// Where an undisturbed deploy first reaches this call: the request's number, and when.
@@ -184,8 +281,8 @@ fn a_deploy_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![],
         subject: runner(1_000, DEPLOY, vec![]),
-        mishaps: CRASHES.to_vec(),
-        taken_up_by: vec![DEPLOY, Verb::Reconcile],
+        tries: Tries::Crashes,
+        taken_up_by: vec![DEPLOY, Verb::Reconcile, ROLLBACK],
     });
 }
 
@@ -196,7 +293,7 @@ fn a_rollback_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(1_000, ROLLBACK, vec![]),
-        mishaps: CRASHES.to_vec(),
+        tries: Tries::Crashes,
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
     });
 }
@@ -210,7 +307,7 @@ fn an_abort_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![trouble])],
         before: vec![],
         subject: runner(1_000, Verb::Abort, vec![]),
-        mishaps: CRASHES.to_vec(),
+        tries: Tries::Crashes,
         taken_up_by: vec![Verb::Abort, Verb::Reconcile],
     });
 }
@@ -222,7 +319,7 @@ fn a_sweep_survives_a_crash_at_every_request() {
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(RETAIN_MS + 60_000, Verb::Sweep, vec![]),
-        mishaps: CRASHES.to_vec(),
+        tries: Tries::Crashes,
         taken_up_by: vec![Verb::Sweep, Verb::Reconcile],
     });
 }
@@ -235,7 +332,7 @@ fn a_takeover_by_a_deploy_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![killed],
         subject: runner(at_ms + LEASE_IS_OVER_MS, DEPLOY, vec![]),
-        mishaps: CRASHES.to_vec(),
+        tries: Tries::Crashes,
         taken_up_by: vec![DEPLOY, Verb::Reconcile],
     });
 }
@@ -248,7 +345,7 @@ fn a_takeover_by_a_rollback_survives_a_crash_at_every_request() {
         history: vec![],
         before: vec![killed],
         subject: runner(at_ms + AT_ONCE_MS, ROLLBACK, vec![]),
-        mishaps: CRASHES.to_vec(),
+        tries: Tries::Crashes,
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
     });
 }
@@ -260,7 +357,7 @@ fn a_deploy_that_stands_still_at_any_request_wakes_up_to_another_owner_and_harms
         history: vec![],
         before: vec![],
         subject: runner(1_000, DEPLOY, vec![]),
-        mishaps: FREEZES.to_vec(),
+        tries: Tries::Freezes,
         taken_up_by: vec![ROLLBACK, Verb::Reconcile],
     });
 }
@@ -272,7 +369,35 @@ fn a_sweep_that_stands_still_at_any_request_wakes_up_to_another_owner_and_harms_
         history: vec![runner(1_000, DEPLOY, vec![])],
         before: vec![],
         subject: runner(RETAIN_MS + 60_000, Verb::Sweep, vec![]),
-        mishaps: FREEZES.to_vec(),
+        tries: Tries::Freezes,
         taken_up_by: vec![DEPLOY_AGAIN, Verb::Reconcile],
     });
+}
+
+#[test]
+fn crashes_that_are_one_run_leave_the_same_world() {
+    let scenario = Scenario {
+        name: "same world",
+        history: vec![runner(1_000, DEPLOY, vec![])],
+        before: vec![],
+        subject: runner(1_000, ROLLBACK, vec![]),
+        tries: Tries::Crashes,
+        taken_up_by: vec![],
+    };
+    let (_, prepared) = play(&world(scenario.history.clone()), None, None, End::LastProcess);
+    let (undisturbed, _) = play(&scenario.plan(vec![], None), None, Some(&prepared), End::Settled);
+    let all = crashes(&undisturbed, 0);
+    let mut compared = 0;
+    for same in all.chunk_by(|one, next| one.world == next.world).filter(|same| same.len() > 1) {
+        let after = |crash: &Crash| {
+            let trouble = Trouble { boundary: crash.boundary, what: crash.what };
+            let plan = scenario.plan(vec![trouble], Some(runner(crash.at_ms + LEASE_IS_OVER_MS, ROLLBACK, vec![])));
+            let (report, _) = play(&plan, None, Some(&prepared), End::Settled);
+            let others = report.trace.iter().filter(|line| line.runner != Some(0));
+            others.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(after(&same[0]), after(&same[same.len() - 1]), "{:?} and {:?}", same[0], same[same.len() - 1]);
+        compared += 1;
+    }
+    assert!(compared > 5, "{compared}");
 }

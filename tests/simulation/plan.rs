@@ -76,7 +76,7 @@ pub(crate) enum Behavior {
     Well,
     /// Its health checks fail.
     Sick,
-    /// It is healthy and fails the smoke check.
+    /// It is healthy, and fails the smoke check and its clients.
     FailsSmoke,
     /// It ends some time after its start.
     Dies {
@@ -272,6 +272,23 @@ pub(crate) enum WorldEvent {
 }
 
 impl WorldEvent {
+    /// The environment that it happens to; `None` for what happens to all of them.
+    pub(crate) fn environment(&self) -> Option<usize> {
+        match self {
+            Self::Storm { .. } | Self::Shortage { .. } => None,
+            Self::Kill { environment, .. }
+            | Self::Hang { environment, .. }
+            | Self::Retire { environment, .. }
+            | Self::Foreign { environment, .. }
+            | Self::Squat { environment } => Some(*environment),
+        }
+    }
+
+    /// Whether an environment can notice it.
+    pub(crate) fn touches(&self, environment: usize) -> bool {
+        self.environment().is_none_or(|whose| whose == environment)
+    }
+
     /// How long it lasts; what happens in an instant lasts no time.
     pub(crate) fn lasts(&self) -> Duration {
         match self {

@@ -1,4 +1,5 @@
-//! The simulation can fail: each planted bug breaks an invariant, and without the bug the same plan breaks none.
+//! The simulation can fail: each planted bug breaks the invariant that forbids it, and without the bug the same plan
+//! breaks none.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -7,73 +8,77 @@ use switchback::planted::Bug;
 
 use super::directed;
 use super::hunt::{on_threads, play, told};
+use super::judge::{ROLLBACKS, invariants};
 use super::plan::Plan;
 
-/// What shows a bug.
-#[derive(Clone, Copy)]
-enum Shown {
-    /// A plan with an aim.
-    By(fn() -> Plan, &'static str),
-}
+/// A bug, the plan that shows it with its name, and the invariant that it breaks first.
+type Case = (Bug, fn() -> Plan, &'static str, &'static str);
 
-use Shown::By;
+const FLIPS: &str = "healthy before traffic";
+const CLIENTS: &str = "no request fails";
+const WRITERS: &str = "one writer at a time";
+const PROMISES: &str = "an undisturbed deploy succeeds";
+const LIVE: &str = "the live color is not touched";
+const ASKED: &str = "nobody is asked without a cause";
+const STRANGERS: &str = "only our own is changed";
+const INTENTS: &str = "the journal explains every write";
+const PROOF: &str = "converged, not returned";
+const FOREIGN: &str = "a foreign write is not overwritten";
+const ENDING: &str = "in the end everything is settled";
+const JOURNAL: &str = "journal";
 
 /// How each bug is shown.
-const CASES: [(Bug, Shown); 28] = [
-    (Bug::RetainAtTheAnswer, By(directed::calm, "calm")),
-    (Bug::UnknownIsConverged, By(directed::slow_nodes_and_no_metrics, "slow nodes, no metrics")),
-    (Bug::TeardownFromCache, By(directed::expired_with_the_traffic, "expired with the traffic")),
-    (Bug::SkipReadBack, By(directed::flip_taken_back, "flip taken back")),
-    (Bug::SkipReadBackOfRollback, By(directed::rollback_taken_back, "rollback taken back")),
-    (Bug::NoFencing, By(directed::zombie, "zombie")),
-    (Bug::LeaseForEver, By(directed::died, "died")),
-    (Bug::NoSettling, By(directed::aborted_with_a_flip_in_flight, "aborted with a flip in flight")),
-    (Bug::NoLookAfterTakeover, By(directed::overtaken_before_the_start, "overtaken before the start")),
-    (Bug::NoSendDeadline, By(directed::flips_late, "flips late")),
-    (Bug::NoIntent, By(directed::calm, "calm")),
-    (Bug::ConflictIsCommit, By(directed::two_at_once, "two at once")),
-    (Bug::OwnEntryIsConflict, By(directed::answer_of_the_journal_lost, "answer of the journal lost")),
-    (Bug::OmitZeroWeight, By(directed::calm, "calm")),
-    (Bug::FlipInTwoSteps, By(directed::calm, "calm")),
-    (Bug::FlipUnhealthy, By(directed::never_healthy, "never healthy")),
-    (Bug::DeregisterWithTheFlip, By(directed::calm, "calm")),
-    (Bug::OverwriteForeign, By(directed::foreign_write_while_warming, "foreign write while warming")),
-    (Bug::NoCompareBeforeWrite, By(directed::foreign_write_at_the_last_moment, "foreign write at the last moment")),
-    (Bug::RollbackToTheDead, By(directed::rollback_to_the_dead, "rollback to the dead")),
-    (Bug::RetireAtOnce, By(directed::swept_early, "swept early")),
-    (Bug::TeardownWithoutQuiet, By(directed::deploy_right_after_a_rollback, "deploy right after a rollback")),
-    (Bug::TerminateWhileDraining, By(directed::calm, "calm")),
-    (Bug::TakeDownStrangers, By(directed::squatted, "squatted")),
-    (Bug::AbortTakesLive, By(directed::aborted, "aborted")),
-    (Bug::NoClientToken, By(directed::calm, "calm")),
-    (Bug::ForgetLateLaunch, By(directed::refused_with_a_launch_under_way, "refused with a launch under way")),
-    (Bug::KeepTheLease, By(directed::calm, "calm")),
+const CASES: [Case; 31] = [
+    (Bug::RetainAtTheAnswer, directed::calm, "calm", PROOF),
+    (Bug::UnknownIsConverged, directed::slow_nodes_and_no_metrics, "slow nodes, no metrics", PROOF),
+    (Bug::TeardownFromCache, directed::expired_with_the_traffic, "expired with the traffic", LIVE),
+    (Bug::SkipReadBack, directed::flip_taken_back, "flip taken back", PROOF),
+    (Bug::SkipReadBackOfRollback, directed::rollback_taken_back, "rollback taken back", PROOF),
+    (Bug::NoFencing, directed::zombie, "zombie", WRITERS),
+    (Bug::LeaseForEver, directed::died, "died", ENDING),
+    (Bug::NoSettling, directed::aborted_with_a_flip_in_flight, "aborted with a flip in flight", ASKED),
+    (Bug::NoLookAfterTakeover, directed::overtaken_before_the_start, "overtaken before the start", ASKED),
+    (Bug::NoSendDeadline, directed::flips_late, "flips late", INTENTS),
+    (Bug::NoIntent, directed::calm, "calm", INTENTS),
+    (Bug::ConflictIsCommit, directed::two_at_once, "two at once", WRITERS),
+    (Bug::OwnEntryIsConflict, directed::answer_of_the_journal_lost, "answer of the journal lost", JOURNAL),
+    (Bug::OmitZeroWeight, directed::calm, "calm", PROMISES),
+    (Bug::FlipInTwoSteps, directed::calm, "calm", INTENTS),
+    (Bug::FlipUnhealthy, directed::never_healthy, "never healthy", FLIPS),
+    (Bug::DeregisterWithTheFlip, directed::calm, "calm", LIVE),
+    (Bug::OverwriteForeign, directed::foreign_write_while_warming, "foreign write while warming", FOREIGN),
+    (
+        Bug::NoCompareBeforeWrite,
+        directed::foreign_write_at_the_last_moment,
+        "foreign write at the last moment",
+        FOREIGN,
+    ),
+    (Bug::RollbackToTheDead, directed::rollback_to_the_dead, "rollback to the dead", FLIPS),
+    (Bug::RetireAtOnce, directed::swept_early, "swept early", PROOF),
+    (Bug::TeardownWithoutQuiet, directed::deploy_right_after_a_rollback, "deploy right after a rollback", LIVE),
+    (Bug::TerminateWhileDraining, directed::calm, "calm", LIVE),
+    (Bug::TakeDownStrangers, directed::squatted, "squatted", STRANGERS),
+    (Bug::AbortTakesLive, directed::aborted, "aborted", LIVE),
+    (Bug::NoClientToken, directed::calm, "calm", INTENTS),
+    (Bug::ForgetLateLaunch, directed::refused_with_a_launch_under_way, "refused with a launch under way", ENDING),
+    (Bug::KeepTheLease, directed::calm, "calm", WRITERS),
+    (Bug::NoWayBackOnceRetained, directed::calm, "calm", ROLLBACKS),
+    (Bug::DrainWhileRetained, directed::calm, "calm", ROLLBACKS),
+    (Bug::SkipSmoke, directed::fails_smoke, "fails the smoke check", CLIENTS),
 ];
 
-impl Shown {
-    fn plan(self) -> Plan {
-        match self {
-            By(plan, _) => plan(),
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            By(_, name) => format!("plan: {name}"),
-        }
-    }
-}
-
 /// One line of the table, and what is wrong with it.
-fn line(bug: Bug, shown: Shown) -> (String, Option<String>) {
-    let plan = shown.plan();
+fn line(&(bug, plan, name, breaks): &Case) -> (String, Option<String>) {
+    let plan = plan();
     let (with, without) = (play(&plan, Some(bug)), play(&plan, None));
-    let first = with.violations.first();
-    let line = format!("| {bug:?} | {} | {} |", shown.words(), first.map_or("NOT CAUGHT", |found| found.invariant));
-    let wrong = match (first, without.violations.is_empty()) {
-        (Some(_), true) => None,
-        (None, _) => Some(format!("{bug:?} is not caught by {}:\n{}", shown.words(), told(&plan, &with, false))),
-        (_, false) => Some(format!("{} fails without {bug:?}, too:\n{}", shown.words(), told(&plan, &without, false))),
+    let first = with.violations.first().map_or("NOT CAUGHT", |found| found.invariant);
+    let line = format!("| {bug:?} | {name} | {first} |");
+    let wrong = if first != breaks {
+        Some(format!("{bug:?} is to break `{breaks}` first, in the plan `{name}`:\n{}", told(&plan, &with, false)))
+    } else if !without.violations.is_empty() {
+        Some(format!("the plan `{name}` breaks something without {bug:?}, too:\n{}", told(&plan, &without, false)))
+    } else {
+        None
     };
     (line, wrong)
 }
@@ -84,16 +89,15 @@ fn every_planted_bug_is_caught_and_without_it_the_same_plan_is_clean() {
     let jobs = std::thread::available_parallelism().map_or(2, usize::from);
     // `PLANTED=NoFencing,NoIntent` looks at these alone.
     let only = std::env::var("PLANTED").ok();
-    let chosen = |(bug, _): &&(Bug, Shown)| {
-        only.as_ref().is_none_or(|only| only.split(',').any(|name| Bug::named(name) == Some(*bug)))
-    };
+    let chosen =
+        |(bug, ..): &&Case| only.as_ref().is_none_or(|only| only.split(',').any(|name| Bug::named(name) == Some(*bug)));
     let cases: Vec<_> = CASES.iter().filter(chosen).collect();
     on_threads(jobs, cases.len() as u64, |at| {
-        let (bug, shown) = *cases[usize::try_from(at).unwrap()];
+        let case = cases[usize::try_from(at).unwrap()];
         let began = Instant::now();
-        let told = line(bug, shown);
+        let told = line(case);
         println!("{} {:.1} s", told.0, began.elapsed().as_secs_f64());
-        lines.lock().unwrap().push((bug, told));
+        lines.lock().unwrap().push((case.0, told));
     });
     let mut lines = lines.into_inner().unwrap();
     lines.sort_by_key(|(bug, _)| *bug);
@@ -105,7 +109,14 @@ fn every_planted_bug_is_caught_and_without_it_the_same_plan_is_clean() {
 
 #[test]
 fn every_bug_that_can_be_planted_has_a_case() {
-    let missing: Vec<_> = Bug::ALL.iter().filter(|bug| !CASES.iter().any(|(other, _)| other == *bug)).collect();
+    let missing: Vec<_> = Bug::ALL.iter().filter(|bug| !CASES.iter().any(|(other, ..)| other == *bug)).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(CASES.len() >= 20);
+}
+
+#[test]
+fn every_invariant_is_broken_first_by_a_planted_bug() {
+    let names = invariants().into_iter().map(|invariant| invariant.name());
+    let unbroken: Vec<_> = names.filter(|name| !CASES.iter().any(|(.., breaks)| breaks == name)).collect();
+    assert!(unbroken.is_empty(), "{unbroken:?}");
 }

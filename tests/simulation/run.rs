@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::boundary::Boundary;
 use super::judge::{Judge, Violation};
-use super::plan::{Plan, Trouble, Verb};
+use super::plan::{Plan, RunnerPlan, Trouble, Verb};
+use super::retained::{self, Retained};
 use super::runner::{self, Ended, Start};
 use super::trace::{Line, Trace, What};
 use super::world::{Prepared, World};
@@ -40,6 +41,10 @@ pub(crate) struct Report {
     pub(crate) boundaries: BTreeMap<u64, u64>,
     /// How long it took, in virtual time.
     pub(crate) took: Duration,
+    /// Copies of the world, from moments at which a color was retained.
+    pub(crate) retained: Vec<Retained>,
+    /// The weights of blue and green of every environment at the end.
+    pub(crate) weights: Vec<[u32; 2]>,
 }
 
 /// Numbers of the scheduler's processes begin here; those of the epilogue's at twice as much.
@@ -53,9 +58,16 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(90 * 60);
 /// No process may take longer than that, once nothing disturbs it any more.
 const ENDS_WITHIN: Duration = Duration::from_secs(3600);
 
-/// Plays `plan`, with this bug planted.
+/// What a client's request meets late, it meets within this time after the end of the last process.
+const A_LITTLE: Duration = Duration::from_secs(15);
+
+/// Plays `plan`, with this bug planted, and tries a rollback at moments of it at which a color is retained.
 pub(crate) fn simulate(plan: &Plan, bug: Option<Bug>) -> Report {
-    play(plan, bug, None, End::Settled).0
+    let (mut report, _) = play(plan, bug, None, End::Settled);
+    let tried = retained::roll_back(plan, bug, &report.retained);
+    report.violations.extend(tried);
+    report.violations.sort_by_key(|violation| violation.at);
+    report
 }
 
 /// Where a run ends.
@@ -63,30 +75,56 @@ pub(crate) fn simulate(plan: &Plan, bug: Option<Bug>) -> Report {
 pub(crate) enum End {
     /// With the last process of the plan.
     LastProcess,
+    /// A little later than the last process of the plan.
+    LittleLater,
     /// When the faults have stopped, and `reconcile` has settled everything.
     Settled,
 }
 
 /// Plays `plan`, from the start or from a world that another run has left; also the world that it leaves.
 pub(crate) fn play(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: End) -> (Report, Prepared) {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("simulated world".into()).stack_size(STACK_BYTES);
-        let played = thread.spawn_scoped(scope, || play_here(plan, bug, from, end)).expect("a thread can be started");
-        // Whoever plays many plans catches the panic of one.
-        played.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    on_a_thread(|runtime| {
+        planted::plant(bug);
+        runtime.block_on(async {
+            let world = match from {
+                Some(prepared) => World::restore(plan, prepared).await,
+                None => World::build(plan).await,
+            };
+            Run::new(plan, world).play(end).await
+        })
     })
 }
 
-fn play_here(plan: &Plan, bug: Option<Bug>, from: Option<&Prepared>, end: End) -> (Report, Prepared) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.expect("a runtime without sockets can be made");
-    planted::plant(bug);
-    runtime.block_on(async {
-        let world = match from {
-            Some(prepared) => World::restore(plan, prepared).await,
-            None => World::build(plan).await,
+/// Plays one process in the world of `plan` as another run has left it. `process` is told what time it is there, and
+/// may find that it is too late.
+pub(crate) fn play_one(
+    plan: &Plan,
+    bug: Option<Bug>,
+    from: &Prepared,
+    process: impl FnOnce(Timestamp) -> Option<RunnerPlan> + Send,
+) -> Option<Report> {
+    on_a_thread(|runtime| {
+        planted::plant(bug);
+        runtime.block_on(async {
+            let world = World::restore(plan, from).await;
+            let runner = process(world.cloud.clock().now())?;
+            let plan = Plan { runners: vec![runner], ..plan.clone() };
+            Some(Run::new(&plan, world).play(End::LittleLater).await.0)
+        })
+    })
+}
+
+/// Every run has a runtime and a thread of its own.
+fn on_a_thread<T: Send>(run: impl FnOnce(tokio::runtime::Runtime) -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("simulated world".into()).stack_size(STACK_BYTES);
+        let run = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+            run(runtime.expect("a runtime without sockets can be made"))
         };
-        Run::new(plan, world).play(end).await
+        let played = thread.spawn_scoped(scope, run).expect("a thread can be started");
+        // Whoever plays many plans catches the panic of one.
+        played.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -154,6 +192,10 @@ impl<'a> Run<'a> {
             self.trace.write(None, What::Calm);
             self.settle().await;
         }
+        if end == End::LittleLater {
+            tokio::time::sleep(A_LITTLE).await;
+        }
+        let (retained, weights) = (judge.retained(), judge.weights());
         let mut violations = judge.finish(end == End::Settled);
         if endless {
             let saw = format!("a process has not ended {ENDS_WITHIN:?} after the faults");
@@ -167,7 +209,8 @@ impl<'a> Run<'a> {
         let served = self.trace.served_so_far();
         let (trace, digest) = self.trace.finish();
         let boundaries = self.boundaries.iter().map(|(number, boundary)| (*number, boundary.requests())).collect();
-        let report = Report { violations, trace, digest, calls, releases, served, ended, boundaries, took };
+        let report =
+            Report { violations, trace, digest, calls, releases, served, ended, boundaries, took, retained, weights };
         (report, prepared)
     }
 

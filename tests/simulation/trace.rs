@@ -61,6 +61,9 @@ pub(crate) struct Call {
 pub(crate) trait Watch: Send {
     /// A line was written.
     fn seen(&mut self, line: &Line);
+
+    /// Some time has passed.
+    fn passed(&mut self);
 }
 
 /// The lines of a run. Clones are the same trace.
@@ -126,6 +129,9 @@ impl Trace {
     /// A client's request was answered.
     pub(crate) fn served(&self, environment: usize, version: &str) {
         *locked(&self.0.state).served.entry((environment, version.to_owned())).or_default() += 1;
+        if let Some(watch) = &mut *locked(&self.0.watch) {
+            watch.passed();
+        }
     }
 
     /// How many requests of clients were answered, by environment and version.

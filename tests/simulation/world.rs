@@ -60,6 +60,13 @@ pub(crate) struct Prepared {
     places: Vec<Place>,
 }
 
+impl Prepared {
+    /// The same with one of its environments alone; the others are there, and nobody looks at them.
+    pub(crate) fn only(&self, environment: usize) -> Self {
+        Self { snapshot: self.snapshot.clone(), places: vec![self.places[environment].clone()] }
+    }
+}
+
 impl Place {
     /// What its file is called in messages.
     pub(crate) fn file(&self) -> String {
@@ -164,8 +171,7 @@ fn image(version: usize, behavior: Behavior) -> Image {
     let options = match behavior {
         Behavior::Well => good,
         Behavior::Sick => AppOptions { faults: vec![fault("/healthz=status:500")], ..good },
-        // What is smoke-tested is not what clients ask for.
-        Behavior::FailsSmoke => AppOptions { faults: vec![fault("/stream=status:500")], ..good },
+        Behavior::FailsSmoke => AppOptions { faults: vec![fault("/stream=status:500"), fault("/=status:500")], ..good },
         Behavior::Dies { after_ms } => AppOptions { exit_after: Some(Duration::from_millis(after_ms)), ..good },
         Behavior::StartsLate { after_ms } => AppOptions { start_delay: Duration::from_millis(after_ms), ..good },
     };

@@ -65,19 +65,21 @@ fn detection(scene: &Scene, environment: usize) -> Duration {
     interval * 3 + UNDER_WAY
 }
 
-/// Whether somebody else has sent the traffic where it is, or where it was a moment ago, to a color that is not whole.
+/// Whether somebody else has sent the traffic where it is, or where it was a moment ago, to a color that is not whole, or
+/// that no release has brought to the traffic.
 fn moved_by_others(scene: &Scene, site: &Site, environment: usize) -> bool {
-    let window = UNDER_WAY + Duration::from_secs(10);
+    let planned = scene.plan.environments[environment].count as usize;
+    let then = scene.ago(UNDER_WAY + Duration::from_secs(10));
     let theirs = matches!(site.written, Some((By::Foreign, _)));
-    let lately = scene.foreign_writes(environment).any(|(at, _)| at + window >= scene.now());
-    let ours_lately = site.written.is_some_and(|(_, at)| at + window >= scene.now());
-    let ever = scene.foreign_writes(environment).next().is_some();
-    let whole = |color: usize| {
-        let planned = scene.plan.environments[environment].count as usize;
-        *site.healthy[color].now() >= planned
+    let live = site.release().map(|release| Site::place_of(release.live()));
+    let no_good = |color: usize| {
+        live.is_some_and(|live| live != color) || site.healthy[color].back_to(then).any(|all| *all < planned)
     };
-    let unwhole = [0, 1].iter().any(|color| site.has_traffic(*color) && !whole(*color));
-    (theirs || lately || (ever && ours_lately)) && (unwhole || lately)
+    let moved_to = |weights: &[u32; 2]| {
+        [0, 1].into_iter().any(|color| (weights[color] > 0 || site.has_traffic(color)) && no_good(color))
+    };
+    let lately = scene.foreign_writes(environment).filter(|(at, _)| *at >= then);
+    (theirs && moved_to(&[0, 0])) || lately.into_iter().any(|(_, weights)| moved_to(&weights))
 }
 
 /// Whether a target of the color is broken, other than by us, and the load balancer has not noticed, or has no other.

@@ -39,7 +39,7 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
     match release.map(|release| &release.phase) {
         None | Some(Phase::Done | Phase::Aborted) => {}
         Some(Phase::Blocked { problem, .. }) => {
-            if !explained(scene) {
+            if !explained(scene, at) {
                 wrong.push(format!("{name} is blocked, and nothing in the plan explains it: {}", told(problem)));
             }
             // What a person must decide is not taken down.
@@ -55,7 +55,16 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
     if !foreign && weights.iter().filter(|weight| **weight > 0).count() != 1 {
         wrong.push(format!("{name}: the traffic is not on one color: {weights:?}"));
     }
+    let registered = |color: usize, id: &str| site.targets[color].iter().any(|target| target.id == id);
     if foreign {
+        // Where the traffic belongs a person decides; what stands nowhere is left over all the same.
+        for instance in scene.owned(at).filter(|instance| !registered(0, &instance.id) && !registered(1, &instance.id))
+        {
+            wrong.push(format!(
+                "{name}: instance {} is left over, registered nowhere ({})",
+                instance.id, instance.state
+            ));
+        }
         return wrong;
     }
     let live = usize::from(weights[1] > 0);
@@ -64,7 +73,6 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
     {
         wrong.push(format!("{name}: the journal has {} live, and the traffic is on color {live}", release.live()));
     }
-    let registered = |color: usize, id: &str| site.targets[color].iter().any(|target| target.id == id);
     for instance in scene.owned(at).filter(|instance| !registered(live, &instance.id)) {
         wrong.push(format!("{name}: instance {} is left over ({}, {:?})", instance.id, instance.state, instance.tags));
     }
@@ -78,14 +86,14 @@ fn wrong(scene: &Scene, at: usize) -> Vec<String> {
 }
 
 /// Whether the plan holds something that a person must decide about.
-fn explained(scene: &Scene) -> bool {
+pub(super) fn explained(scene: &Scene, at: usize) -> bool {
     let events = scene.plan.events.iter().any(|event| match event.what {
         WorldEvent::Kill { .. }
         | WorldEvent::Hang { .. }
         | WorldEvent::Retire { .. }
         | WorldEvent::Foreign { .. }
         | WorldEvent::Squat { .. }
-        | WorldEvent::Storm { .. } => true,
+        | WorldEvent::Storm { .. } => event.what.touches(at),
         WorldEvent::Shortage { .. } => false,
     });
     events || scene.plan.images.iter().any(|behavior| matches!(behavior, Behavior::Dies { .. }))

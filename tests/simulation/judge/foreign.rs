@@ -1,16 +1,9 @@
 //! What somebody else wrote into the switch is not overwritten, unless a person has asked for it.
 
-use std::time::Duration;
-
 use super::super::plan::Verb;
 use super::Invariant;
 use super::scene::{By, Call, Deed, Scene};
 use switchback::release::Event;
-
-/// From the comparison to the request, in good weather.
-const UNSEEN_FOR: Duration = Duration::from_millis(500);
-/// The same in a storm: answers come late or are old, and attempts are repeated.
-const UNSEEN_FOR_IN_A_STORM: Duration = Duration::from_secs(20);
 
 pub(super) struct Foreign;
 
@@ -36,8 +29,7 @@ impl Invariant for Foreign {
         let accepted = site.events().any(|(written, event)| {
             written.at > theirs.0 && matches!(event.name(), "release-started" | "adopted" | "resumed")
         });
-        let unseen_for = if scene.storms(Duration::from_secs(30)) { UNSEEN_FOR_IN_A_STORM } else { UNSEEN_FOR };
-        let in_time = call.left.unwrap_or_else(|| scene.now()) > theirs.0 + unseen_for;
+        let in_time = call.left.unwrap_or_else(|| scene.now()) > theirs.0 + scene.unseen_for();
         let ours_since = site.events().any(|(written, event)| {
             written.at > theirs.0 && matches!(event, Event::Switched | Event::RolledBack { .. })
         });

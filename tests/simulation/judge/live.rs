@@ -2,7 +2,7 @@
 //! drained.
 
 use super::Invariant;
-use super::scene::{By, Call, Deed, KNOWN_FOR, Scene};
+use super::scene::{By, Call, Deed, Scene};
 
 pub(super) struct Live;
 
@@ -15,7 +15,9 @@ impl Invariant for Live {
         let (By::Runner(number), Some(at)) = (call.by, call.site) else { return Ok(()) };
         let site = &scene.sites[at];
         // Somebody else may move the traffic between our last look and our call.
-        let moved_by_others = matches!(site.written, Some((By::Foreign, at)) if at >= scene.ago(KNOWN_FOR));
+        let left = call.left.unwrap_or(scene.now());
+        let moved_by_others =
+            matches!(site.written, Some((By::Foreign, written)) if written + scene.unseen_for() >= left);
         let (colors, ids, what): (Vec<usize>, _, _) = match &call.what {
             Deed::Deregister { color, ids } => (vec![*color], ids, "deregisters"),
             Deed::Terminate { ids } => {

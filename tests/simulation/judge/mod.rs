@@ -5,8 +5,9 @@
 //! | `flips` | traffic never moves to a color without its required healthy targets |
 //! | `clients` | no request fails that would not have failed without a release |
 //! | `writers` | two processes never interleave writes on one environment |
-//! | `rollbacks` | while a color is retained, a rollback succeeds in one command |
+//! | `rollbacks`, [`retained`](super::retained) | while a color is retained, a rollback succeeds in one command |
 //! | `promises` | a deploy that nothing disturbs succeeds |
+//! | `asked` | nobody is asked to decide about what nothing has brought about |
 //! | `live` | nothing that has traffic is deregistered, drained or terminated by us |
 //! | `strangers` | nothing without our tags is changed |
 //! | `intents` | the journal explains every write, and no call leaves after its time |
@@ -14,6 +15,7 @@
 //! | `foreign` | what somebody else wrote is not overwritten |
 //! | `ending` | after the faults, nothing is unfinished and nothing has leaked |
 
+mod asked;
 mod clients;
 mod ending;
 mod flips;
@@ -35,9 +37,12 @@ use switchback::dev::{Seen, View};
 use switchback::journal::Entry;
 
 use super::plan::Plan;
+use super::retained::{Retained, Watcher};
 use super::trace::{Line, Trace, Watch};
 use super::world::World;
-use scene::{Call, Scene, Written};
+pub(crate) use rollbacks::ROLLBACKS;
+use scene::{Call, Written};
+pub(crate) use scene::{Scene, Site};
 
 /// So many violations are kept; what follows the first is often only its consequence.
 const KEPT: usize = 50;
@@ -79,6 +84,24 @@ pub(crate) trait Invariant: Send {
     }
 }
 
+/// All of them.
+pub(crate) fn invariants() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(flips::Flips),
+        Box::new(clients::Clients::default()),
+        Box::new(writers::Writers::default()),
+        Box::new(rollbacks::Rollbacks::default()),
+        Box::new(promises::Promises::default()),
+        Box::new(asked::Asked),
+        Box::new(live::Live),
+        Box::new(strangers::Strangers),
+        Box::new(intents::Intents),
+        Box::new(proof::Proof),
+        Box::new(foreign::Foreign),
+        Box::new(ending::Ending),
+    ]
+}
+
 /// Watches a run. Clones are the same judge.
 #[derive(Clone)]
 pub(crate) struct Judge(Arc<Mutex<Bench>>);
@@ -87,26 +110,17 @@ struct Bench {
     scene: Scene,
     invariants: Vec<Box<dyn Invariant>>,
     found: Vec<Violation>,
+    /// Takes copies of the world while a color is retained.
+    watcher: Watcher,
 }
 
 impl Judge {
     /// Begins to watch a run of `plan` in `world`.
     pub(crate) fn watch(plan: &Plan, world: &Arc<World>, trace: &Trace) -> Self {
-        let invariants: Vec<Box<dyn Invariant>> = vec![
-            Box::new(flips::Flips),
-            Box::new(clients::Clients::default()),
-            Box::new(writers::Writers::default()),
-            Box::new(rollbacks::Rollbacks::default()),
-            Box::new(promises::Promises::default()),
-            Box::new(live::Live),
-            Box::new(strangers::Strangers),
-            Box::new(intents::Intents),
-            Box::new(proof::Proof),
-            Box::new(foreign::Foreign),
-            Box::new(ending::Ending),
-        ];
+        let invariants = invariants();
         let scene = Scene::new(plan, world, trace.began());
-        let this = Self(Arc::new(Mutex::new(Bench { scene, invariants, found: Vec::new() })));
+        let watcher = Watcher::default();
+        let this = Self(Arc::new(Mutex::new(Bench { scene, invariants, found: Vec::new(), watcher })));
         let observer = this.clone();
         world.cloud.observe(move |view, seen| observer.bench().seen(view, seen));
         trace.watch(Box::new(this.clone()));
@@ -119,6 +133,16 @@ impl Judge {
         if let Err(broken) = bench.scene.remember(environment, entries) {
             bench.find("journal", broken);
         }
+    }
+
+    /// The copies of the world that were taken while a color was retained.
+    pub(crate) fn retained(&self) -> Vec<Retained> {
+        self.bench().watcher.taken()
+    }
+
+    /// The weights of blue and green of every environment.
+    pub(crate) fn weights(&self) -> Vec<[u32; 2]> {
+        self.bench().scene.sites.iter().map(|site| *site.weights.now()).collect()
     }
 
     /// Judges the end, where the run has one that is to be judged, and says what was wrong.
@@ -141,6 +165,13 @@ impl Watch for Judge {
         let mut bench = self.bench();
         bench.scene.line(line);
         bench.all(|invariant, scene| invariant.line(scene, line));
+        let Bench { scene, watcher, .. } = &mut *bench;
+        watcher.look(scene, Some(line));
+    }
+
+    fn passed(&mut self) {
+        let Bench { scene, watcher, .. } = &mut *self.bench();
+        watcher.look(scene, None);
     }
 }
 

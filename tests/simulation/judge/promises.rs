@@ -80,7 +80,7 @@ fn must_succeed(scene: &Scene, number: u64, environment: usize) -> bool {
 /// Whether anything of the plan touches the time since then.
 fn disturbed(scene: &Scene, environment: usize, began: Duration) -> bool {
     let troubled_schedule = scene.plan.schedule.as_ref().is_some_and(|schedule| !schedule.troubles.is_empty());
-    let weather = scene.plan.events.iter().any(|event| {
+    let weather = scene.plan.events.iter().filter(|event| event.what.touches(environment)).any(|event| {
         let at = Duration::from_millis(event.at_ms);
         at <= scene.now() && at + event.what.lasts() + BEFORE >= began
     });

@@ -15,6 +15,9 @@ const LEFT: Duration = Duration::from_secs(180);
 /// A rollback that waits for a call of a dead process takes so long at most.
 const TAKES: Duration = Duration::from_secs(150);
 
+/// The invariant's name.
+pub(crate) const ROLLBACKS: &str = "a rollback succeeds while the color is retained";
+
 /// Rollbacks that must succeed.
 #[derive(Default)]
 pub(super) struct Rollbacks {
@@ -24,7 +27,7 @@ pub(super) struct Rollbacks {
 
 impl Invariant for Rollbacks {
     fn name(&self) -> &'static str {
-        "a rollback succeeds while the color is retained"
+        ROLLBACKS
     }
 
     fn line(&mut self, scene: &Scene, line: &Line) -> Result<(), String> {
@@ -87,7 +90,7 @@ fn disturbed(scene: &Scene, environment: usize, color: usize, began: Duration) -
     let release = site.release();
     let needed = release.map_or(1, |release| release.from_count.max(1) as usize);
     let sick = site.healthy[color].back_to(began).any(|healthy| *healthy < needed);
-    let weather = scene.plan.events.iter().any(|event| {
+    let weather = scene.plan.events.iter().filter(|event| event.what.touches(environment)).any(|event| {
         let at = Duration::from_millis(event.at_ms);
         at <= scene.now() && at + event.what.lasts() + Duration::from_secs(30) >= began
     });

@@ -15,9 +15,10 @@ use super::super::plan::{Plan, WorldEvent};
 use super::super::trace::{Line, What};
 use super::super::world::{BUCKET, World};
 
-/// How long what a process saw may stand behind what it does: facts live for 10 s, a flip is sent within 15 s of its
-/// announcement, may be 8 s on its way, and AWS's answers may be some seconds old.
-pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(45);
+/// From the last look right before a call to the call itself, in good weather.
+const UNSEEN_FOR: Duration = Duration::from_millis(500);
+/// The same in a storm: answers come late or are old, and attempts are repeated.
+const UNSEEN_FOR_IN_A_STORM: Duration = Duration::from_secs(20);
 
 /// Who makes a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,13 @@ pub(crate) struct Written {
     pub(crate) entry: Entry,
 }
 
+impl Written {
+    /// Whether the lease was taken from somebody with it.
+    pub(crate) fn takes_the_lease(&self) -> bool {
+        matches!(self.entry.body, Body::LeaseTaken { .. })
+    }
+}
+
 /// A call that has changed something.
 pub(crate) struct Call<'a> {
     pub(crate) by: By,
@@ -166,6 +174,10 @@ pub(crate) struct Process {
     out: Vec<(u64, String, Duration)>,
     /// How far its clock is ahead, in milliseconds.
     pub(crate) clock_ms: i64,
+    /// Its environment.
+    pub(crate) environment: Option<usize>,
+    /// Whether something of the plan has happened to it.
+    pub(crate) troubled: bool,
 }
 
 /// All that is known.
@@ -226,7 +238,7 @@ impl Scene {
         Ok(())
     }
 
-    pub(super) fn world(&self) -> &Arc<World> {
+    pub(crate) fn world(&self) -> &Arc<World> {
         &self.world
     }
 
@@ -260,11 +272,13 @@ impl Scene {
         };
         let process = self.processes.entry(number).or_default();
         match &line.what {
-            What::Started { .. } => {
+            What::Started { environment, .. } => {
+                process.environment = Some(*environment);
                 let planned = self.plan.runners.iter().find(|runner| runner.number == number);
                 let schedule = self.plan.schedule.as_ref().filter(|_| (10_000..20_000).contains(&number));
                 process.clock_ms = planned.map(|r| r.clock_ms).or(schedule.map(|s| s.clock_ms)).unwrap_or_default();
             }
+            What::Trouble { .. } => process.troubled = true,
             What::Reached { boundary, call } => process.out.push((*boundary, call.name.clone(), line.at)),
             What::Effected { boundary, .. } => process.out.retain(|(other, _, _)| other != boundary),
             _ => {}
@@ -433,6 +447,11 @@ impl Scene {
         self.sites[site].foreign.iter().copied()
     }
 
+    /// How long before a call left somebody else's write may have been unseen.
+    pub(crate) fn unseen_for(&self) -> Duration {
+        if self.storms(Duration::from_secs(30)) { UNSEEN_FOR_IN_A_STORM } else { UNSEEN_FOR }
+    }
+
     /// Whether calls meet faults, or did so this short a time ago.
     pub(crate) fn storms(&self, ago: Duration) -> bool {
         self.plan.events.iter().any(|event| {
@@ -443,12 +462,9 @@ impl Scene {
         })
     }
 
-    /// Whether the plan has troubles for a process.
+    /// Whether something of the plan has happened to a process.
     pub(crate) fn is_troubled(&self, number: u64) -> bool {
-        let planned = self.plan.runners.iter().find(|runner| runner.number == number);
-        let schedule = self.plan.schedule.as_ref().filter(|_| (10_000..20_000).contains(&number));
-        planned.is_some_and(|runner| !runner.troubles.is_empty())
-            || schedule.is_some_and(|schedule| !schedule.troubles.is_empty())
+        self.processes.get(&number).is_some_and(|process| process.troubled)
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<usize> {

@@ -15,6 +15,9 @@ impl Invariant for Strangers {
         let Some(at) = call.site else {
             return Err(format!("runner {number} changes what belongs to no environment: {:?}", call.called));
         };
+        if scene.processes.get(&number).and_then(|process| process.environment) != Some(at) {
+            return Err(format!("runner {number} changes {}, which is not its environment", scene.sites[at].name));
+        }
         let ids: &[String] = match &call.what {
             Deed::Register { ids, .. } | Deed::Deregister { ids, .. } | Deed::Terminate { ids } => ids,
             Deed::Launch { tags, .. } if !tags.contains_key("switchback:color") => {

@@ -11,8 +11,8 @@ use super::scene::{By, Call, Scene, Written};
 /// Who has changed an environment, and who has held its lease.
 #[derive(Default)]
 pub(super) struct Writers {
-    /// Per environment: when which process made which call, in order.
-    calls: Vec<Vec<(Duration, u64, String)>>,
+    /// Per environment: when which process made which call, in order, and what it asked for.
+    calls: Vec<Vec<(Duration, u64, String, Vec<u8>)>>,
     /// Per environment: when which process got the lease, and when it lost it or gave it back.
     held: Vec<Vec<(u64, Duration, Option<Duration>)>>,
 }
@@ -34,6 +34,9 @@ impl Invariant for Writers {
         let held = &mut self.held[written.site];
         let name = &scene.sites[written.site].name;
         match &written.entry.body {
+            Body::LeaseAcquired { .. } if matches!(held.last(), Some((_, _, None))) => {
+                Err(format!("runner {} acquires the lease of {name}, which is not free: {:?}", written.by, held.last()))
+            }
             Body::LeaseAcquired { .. } | Body::LeaseTaken { .. } => {
                 if let Some((_, _, until @ None)) = held.last_mut() {
                     *until = Some(written.at);
@@ -71,21 +74,21 @@ impl Invariant for Writers {
         let (By::Runner(number), Some(at)) = (call.by, call.site) else { return Ok(()) };
         self.fit(scene);
         let (now, name) = (scene.now(), &scene.sites[at].name);
-        let operation = call.called.operation;
+        let (operation, asked) = (call.called.operation, call.called.body);
         let verdict = match self.held[at].iter().rev().find(|(holder, _, _)| *holder == number) {
             None => Err(format!("runner {number} changes {name} ({operation}) and never had the lease")),
             Some((_, _, None)) => Ok(()),
             Some((_, _, Some(lost))) => {
-                let since = self.calls[at].iter().filter(|(when, _, _)| when >= lost);
-                let (own, others): (Vec<_>, Vec<_>) = since.partition(|(_, who, _)| *who == number);
-                if let Some((when, who, what)) = others.first() {
+                let since = self.calls[at].iter().filter(|(when, ..)| when >= lost);
+                let (own, others): (Vec<_>, Vec<_>) = since.partition(|(_, who, ..)| *who == number);
+                if let Some((when, who, what, _)) = others.first() {
                     Err(format!(
                         "runner {number} lost the lease of {name} at {:.3} s, runner {who} made its {what} at {:.3} s, \
                          and now a {operation} of runner {number} lands",
                         lost.as_secs_f64(),
                         when.as_secs_f64()
                     ))
-                } else if own.iter().any(|(_, _, what)| what != operation) {
+                } else if own.iter().any(|(.., what)| what != asked) {
                     Err(format!(
                         "runner {number} lost the lease of {name} at {:.3} s, and its {operation} is not the first \
                          call of it since",
@@ -96,7 +99,7 @@ impl Invariant for Writers {
                 }
             }
         };
-        self.calls[at].push((now, number, operation.to_owned()));
+        self.calls[at].push((now, number, operation.to_owned(), asked.to_owned()));
         verdict
     }
 }
