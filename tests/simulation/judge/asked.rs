@@ -1,11 +1,11 @@
 //! Nobody is asked to decide about what nothing in the plan has brought about.
 
-use switchback::cli::Exit;
+use switchback::journal::Body;
+use switchback::release::Event;
 
-use super::super::trace::{Line, What};
 use super::Invariant;
 use super::ending::explained;
-use super::scene::Scene;
+use super::scene::{Scene, Written};
 
 pub(super) struct Asked;
 
@@ -14,14 +14,13 @@ impl Invariant for Asked {
         "nobody is asked without a cause"
     }
 
-    fn line(&mut self, scene: &Scene, line: &Line) -> Result<(), String> {
-        let (Some(number), What::Ended { exit, why }) = (line.runner, &line.what) else { return Ok(()) };
-        let environment = scene.processes.get(&number).and_then(|process| process.environment);
-        match environment {
-            Some(at) if *exit == Exit::HalfWay as i32 && !explained(scene, at) => {
-                Err(format!("runner {number} leaves {} to a person: {why}", scene.sites[at].name))
+    fn entry(&mut self, scene: &Scene, written: &Written) -> Result<(), String> {
+        match &written.entry.body {
+            Body::Event(Event::Blocked { problem }) if !explained(scene, written.site) => {
+                let name = &scene.sites[written.site].name;
+                Err(format!("runner {} leaves {name} to a person: {problem}", written.by))
             }
-            Some(_) | None => Ok(()),
+            _ => Ok(()),
         }
     }
 }
