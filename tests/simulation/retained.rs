@@ -134,7 +134,7 @@ fn can_be_asked_for(scene: &Scene, environment: usize, color: usize) -> bool {
     let whole = site.targets[color].iter().filter(|target| target.state == "healthy").count() >= needed
         && site.targets[color].iter().all(|target| scene.owner(&target.id) == Some(environment));
     let harmless = !foreign && !by_the_plan && !dies;
-    (only_new || harmless) && (whole || harmless)
+    harmless || (only_new && whole)
 }
 
 /// Tries a rollback in every copy, and in the last one of each retention also right before its end; what was wrong.

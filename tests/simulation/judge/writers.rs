@@ -8,11 +8,14 @@ use super::super::trace::{Line, What};
 use super::Invariant;
 use super::scene::{By, Call, Scene, Written};
 
+/// When which process made which call, and what it asked for.
+type Made = (Duration, u64, String, Vec<u8>);
+
 /// Who has changed an environment, and who has held its lease.
 #[derive(Default)]
 pub(super) struct Writers {
-    /// Per environment: when which process made which call, in order, and what it asked for.
-    calls: Vec<Vec<(Duration, u64, String, Vec<u8>)>>,
+    /// Per environment: the calls, in order.
+    calls: Vec<Vec<Made>>,
     /// Per environment: when which process got the lease, and when it lost it or gave it back.
     held: Vec<Vec<(u64, Duration, Option<Duration>)>>,
 }
