@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Decision, Ending, Step, ask};
 use super::references::unless_used;
@@ -18,6 +18,8 @@ use crate::planted::{Bug, bug};
 const NOT_IN_USE_LOOKS: u32 = 5;
 /// How often a flip is announced before the release gives up.
 const FLIPS_MAX: u32 = 3;
+/// How long accepted launches may take to show in what AWS answers, which promises no time.
+const LAUNCH_SHOWS_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 impl Step<'_> {
     /// The way forward, phase by phase.
@@ -39,13 +41,27 @@ impl Step<'_> {
             }
             Phase::Retaining { .. } | Phase::Done => Decision::Stop(Ending::Done),
             Phase::Retiring => self.take_down_then(Event::Retired),
-            Phase::Aborting => self.take_down_then(Event::Aborted),
+            Phase::Aborting => {
+                take_down(self).or_else(|| self.a_launch_may_not_show_yet()).unwrap_or(Decision::Record(Event::Aborted))
+            }
             Phase::Aborted => Decision::Stop(Ending::Failed(self.failure())),
             Phase::RollingBack => self.roll_back(),
             Phase::RolledBack { .. } => Decision::Stop(Ending::MovedBack(self.failure())),
             Phase::Blocked { .. } if !self.cx.acted => Decision::Record(Event::Resumed),
             Phase::Blocked { problem, .. } => Decision::Stop(Ending::Blocked(problem.clone())),
         }
+    }
+
+    /// A wait for the instances of a launch that AWS accepted, of which none shows yet: what is asked right after a launch
+    /// may be answered without it. `None` when all show, or had their time.
+    fn a_launch_may_not_show_yet(&self) -> Option<Decision> {
+        // Not before the last launch, whatever was announced last.
+        let shows = self.release.announced.as_ref()?.at + LAUNCH_SHOWS_WITHIN;
+        let hidden = self.release.launched.iter().find(|subnet| !self.ours().any(|i| i.subnet == **subnet))?;
+        (self.cx.now < shows).then(|| Decision::Wait {
+            reason: format!("the instances that AWS launched in {hidden} do not show yet"),
+            until: Some(shows),
+        })
     }
 
     fn take_down_then(&self, event: Event) -> Decision {

@@ -238,6 +238,29 @@ fn a_color_is_not_called_gone_while_a_launch_may_still_land() {
 }
 
 #[test]
+fn an_abort_waits_until_what_aws_launched_shows() {
+    let launch = |subnet: &str| Event::Intent {
+        effect: Effect::Launch { color: green(), subnet: subnet.into(), count: 1, client_token: "t".into() },
+        deadline: at(60),
+    };
+    let accepted = Event::Outcome { result: EffectResult::Accepted { change: None } };
+    let mut state = state_in(Phase::Provisioning { since: at(0) });
+    for event in [launch("a"), accepted.clone(), launch("b"), accepted, Event::AbortRequested] {
+        state.apply(at(0), &event).unwrap();
+    }
+    let mut facts = well(blue());
+    facts.targets.insert(green(), targets(&[]));
+    // Of the launch into b nothing shows: what was launched into a is not all there is.
+    let gone = instance("g1", "r2", InstanceState::Terminated);
+    facts.instances.insert(green(), vec![gone.clone()]);
+    assert_eq!(waits(down(&state, 3, &facts)), Some(at(30)));
+    assert_eq!(down(&state, 30, &facts), Decision::Record(Event::Aborted));
+    let late = switchback::release::InstanceFact { id: "g2".into(), subnet: "b".into(), ..gone };
+    facts.instances.get_mut(&green()).unwrap().push(late);
+    assert_eq!(down(&state, 3, &facts), Decision::Record(Event::Aborted));
+}
+
+#[test]
 fn an_unanswered_call_is_waited_for_also_when_others_came_after_it() {
     let launch =
         |subnet: &str| Effect::Launch { color: green(), subnet: subnet.into(), count: 1, client_token: "t".into() };
