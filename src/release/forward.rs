@@ -52,8 +52,8 @@ impl Step<'_> {
         }
     }
 
-    /// A wait for the instances of a launch that AWS accepted, of which none shows yet: what is asked right after a launch
-    /// may be answered without it. `None` when all show, or had their time.
+    /// A wait for the instances of a launch that AWS accepted, of which none shows yet: what is asked right after it
+    /// may be answered without them. `None` when all show, or had their time.
     fn a_launch_may_not_show_yet(&self) -> Option<Decision> {
         // Not before the last launch, whatever was announced last.
         let shows = self.release.announced.as_ref()?.at + LAUNCH_SHOWS_WITHIN;

@@ -121,8 +121,8 @@ impl Watcher {
     }
 }
 
-/// Whether a rollback must succeed: the traffic is where the release has left it, and the retained color is whole, or we
-/// alone can have harmed it.
+/// Whether a rollback must succeed: the traffic is where the release has left it, and the retained color is whole, or
+/// we alone can have harmed it.
 fn can_be_asked_for(scene: &Scene, environment: usize, color: usize) -> bool {
     let site = &scene.sites[environment];
     let needed = site.release().map_or(1, |release| release.from_count.max(1)) as usize;

@@ -65,8 +65,8 @@ fn detection(scene: &Scene, environment: usize) -> Duration {
     interval * 3 + UNDER_WAY
 }
 
-/// Whether somebody else has sent the traffic where it is, or where it was a moment ago, to a color that is not whole, or
-/// that no release has brought to the traffic.
+/// Whether somebody else has sent the traffic where it is, or where it was a moment ago, to a color that is not whole,
+/// or that no release has brought to the traffic.
 fn moved_by_others(scene: &Scene, site: &Site, environment: usize) -> bool {
     let planned = scene.plan.environments[environment].count as usize;
     let then = scene.ago(UNDER_WAY + Duration::from_secs(10));
