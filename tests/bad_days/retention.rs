@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use switchback::dev::DevOptions;
 
 use super::scene::{But, Idle, environment};
-use crate::world::World;
+use crate::world::{Ran, World};
 
 #[tokio::test]
 async fn a_sweep_before_the_retention_is_over_says_nothing_and_changes_nothing() {
@@ -79,6 +79,12 @@ async fn the_color_that_is_kept_is_replaced_by_the_next_deploy_and_never_shipped
     world.end().await;
 }
 
+/// When a run announced this effect.
+fn announced(ran: &Ran, effect: &str) -> Timestamp {
+    let line = ran.lines().into_iter().find(|line| line["event"]["effect"] == effect);
+    line.unwrap_or_else(|| panic!("no {effect} in {}", ran.stdout))["at"].as_str().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_flip_that_the_load_balancer_follows_late_has_not_converged_before() {
     let options = DevOptions { propagation: Duration::from_secs(3), ..DevOptions::default() };
@@ -96,10 +102,11 @@ async fn a_flip_that_the_load_balancer_follows_late_has_not_converged_before() {
     // The flip was written a moment before it was read back.
     assert!(took.as_millis() > 3_800, "{took:#} for 3 s of propagation and 1 s of quiet");
     // What has just been left is not taken down before the traffic is seen to have left it.
-    world.run(&["rollback", "ENV"]).await.exits(0);
+    let back = announced(&world.run(&["--json", "rollback", "ENV"]).await.exits(0), "flip");
     world.until_it_expires().await;
-    let swept = world.run(&["--json", "sweep", "ENV"]).await.exits(0);
-    assert!(swept.stdout.contains("green still answered"), "{}", swept.stdout);
+    let taken = announced(&world.run(&["--json", "sweep", "ENV"]).await.exits(0), "deregister");
+    let after = taken.duration_since(back);
+    assert!(after.as_millis() >= 3_000, "taken down {after:#} after the way back, which took 3 s to reach every node");
     world.no_request_failed(load).await;
     world.is_sound("v0", Idle::Empty).await;
     world.end().await;
