@@ -84,6 +84,8 @@ impl Run<'_> {
             Some(session) => session.while_renewing(answering).await??,
             None => answering.await?,
         };
+        // Moving the traffic back does without health, taking down never does.
+        let forced = self.goal == (Goal::Rollback { force: true }) && !release.phase.takes_down();
         let mut failure = None;
         for (question, answer) in slow.into_iter().chain(quick).zip(answers) {
             match (answer, question) {
@@ -91,7 +93,7 @@ impl Run<'_> {
                     self.eyes.failing.remove(question);
                     self.take_in(answer);
                 }
-                (Err(error), Question::Targets(color)) if self.goal == (Goal::Rollback { force: true }) => {
+                (Err(error), Question::Targets(color)) if forced => {
                     // Health that cannot be read must not keep a forced rollback: nothing counts as healthy.
                     let text = format!("the health of {color} is not known: {error}");
                     self.engine.notices.tell(Notice::Warning { text });

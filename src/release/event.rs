@@ -169,9 +169,9 @@ pub struct Launched {
 
 impl Event {
     /// Whether facts from before it must not be used after it: smoke checks take their time, and the flip that follows
-    /// them must rest on what is so now.
+    /// them must rest on what is so now; a takedown must not rest on health that a forced rollback has done without.
     pub fn makes_facts_old(&self) -> bool {
-        matches!(self, Self::SmokePassed)
+        matches!(self, Self::SmokePassed | Self::AbortRequested)
     }
 
     /// The event's name, as it stands in the journal.

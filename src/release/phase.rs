@@ -232,7 +232,7 @@ impl Phase {
     }
 
     /// Whether the idle color may be taken down.
-    pub(super) fn takes_down(&self) -> bool {
+    pub fn takes_down(&self) -> bool {
         match self {
             Self::Clearing | Self::Aborting | Self::Retiring => true,
             Self::Provisioning { .. }

@@ -40,7 +40,7 @@ const BAD: &str = "ami-0000000000000bad0";
 
 /// How the run before ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lease {
+pub(super) enum Lease {
     /// It was asked to stop, and gave its lease back.
     Free,
     /// It died, and its lease has expired.
@@ -88,7 +88,7 @@ impl Scene {
         Self { rig, sdk, journal, file, load }
     }
 
-    fn engine(&self) -> Engine {
+    pub(super) fn engine(&self) -> Engine {
         engine(&self.rig, &self.sdk, &self.journal, &self.file, Notices::silent("shop"))
     }
 
@@ -99,7 +99,7 @@ impl Scene {
 
     /// Runs a deploy until it has recorded this event for the nth time, and ends it in this way. What it
     /// ended with, once it has, where it lives on.
-    async fn deploy_until(
+    pub(super) async fn deploy_until(
         &self,
         image: &str,
         (event, nth): (&str, usize),

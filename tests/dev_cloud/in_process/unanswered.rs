@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::super::support::{V0, V1};
 use super::convergence::Stage;
-use super::phases::{RETAIN, Scene, Verb};
+use super::phases::{Lease, RETAIN, Scene, Verb};
 use super::{options, version};
 
 /// However often the SDK asks: it gives up after five attempts.
@@ -122,6 +122,22 @@ async fn a_launch_that_is_never_answered_is_waited_for_and_not_made_twice() {
 #[tokio::test(start_paused = true)]
 async fn a_registration_that_is_never_answered_is_waited_for() {
     is_never_answered("elbv2:RegisterTargets").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_rollback_that_cannot_read_health_takes_nothing_down_that_has_not_drained() {
+    let scene = Scene::new().await;
+    scene.deploy_until(V1, ("provisioned", 1), Lease::Free).await;
+    // The first look at both colors.
+    scene.rig.cloud.faults().add(Fault::throttle("elbv2:DescribeTargetHealth").times(2 * ATTEMPTS));
+    assert_eq!(scene.engine().rollback(true).await.unwrap().ending, Ending::Done);
+    let log = scene.journal.load().await.unwrap();
+    let taken_down = log.events().find_map(|(_, event)| match event {
+        Event::Intent { effect: effect @ (Effect::Deregister { .. } | Effect::Terminate { .. }), .. } => Some(effect),
+        _ => None,
+    });
+    assert!(matches!(taken_down, Some(Effect::Deregister { .. })), "{taken_down:?}");
+    scene.ends_clean("v0").await;
 }
 
 #[tokio::test(start_paused = true)]
