@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ use crate::world::Ran;
 /// So many environments at the same time: while the next run of one waits for what a dead one may have sent, runs of
 /// others die.
 const ENVIRONMENTS: usize = 36;
+/// So many are looked through at the same time.
+const AUDITS: usize = 4;
 /// So many runs are killed in all of them together.
 const DEATHS: usize = 100;
 
@@ -62,7 +65,9 @@ async fn a_hundred_kills_lose_no_request_and_leave_nothing_behind() {
     services.push(waited);
 
     let standing = audit::instances(&site).await;
-    join_all(services.iter().map(|service| audit::nothing_is_left_over(&site, service, &standing))).await;
+    // The emulator reads one journal after the other; asked for all at once it answers some of them too late.
+    let audits = services.iter().map(|service| audit::nothing_is_left_over(&site, service, &standing));
+    stream::iter(audits).buffer_unordered(AUDITS).collect::<Vec<()>>().await;
     assert_eq!(standing.len(), 2 * services.len(), "instances in the whole cloud: {standing:?}");
     assert_eq!(site.machines().len(), 2 * services.len(), "processes of instances");
     let mut tally = Tally::default();
